@@ -1,0 +1,1 @@
+//! Two parties talk through this module alone.
