@@ -1,1 +1,10 @@
+//! Causeway: a Matrix application service that connects a homeserver to WhatsApp through the
+//! interoperability interface that the Digital Markets Act obliges Meta to offer.
+//!
+//! `ARCHITECTURE.md` has the map: each module below knows only those above it.
+
 pub mod signal;
+
+pub mod domain;
+
+pub mod port;

@@ -1,0 +1,9 @@
+//! What the bridge knows and decides: ids, limits, translation, decisions.
+//!
+//! Nothing here is async, reads a clock, draws randomness or does I/O: whatever a decision needs
+//! is an argument.
+
+pub mod bridged;
+pub mod ids;
+pub mod item;
+pub mod limits;

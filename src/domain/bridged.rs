@@ -1,0 +1,108 @@
+//! The bridged things: who is logged in, which ghost and room stand for whom, which message is
+//! which event.
+
+use std::fmt;
+
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{GhostKey, LoginId, PortalKey, RemoteMessageId, RemoteUser};
+
+/// Milliseconds since the Unix epoch.
+pub type Timestamp = i64;
+
+/// One of our own Matrix users.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ActAs {
+    /// Answers commands in management rooms.
+    Bot,
+    /// Stands for a remote person.
+    Ghost(GhostKey),
+}
+
+/// A person's enlisted identity on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub id: LoginId,
+    pub person: OwnedUserId,
+    /// What the network assigned at enlistment (`12-10501234567@interop`); `None` before it did.
+    pub network_id: Option<RemoteUser>,
+    pub state: LoginState,
+}
+
+/// What the supervisor does with a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginState {
+    /// Keys exist, the network has not answered yet: enlistment is repeated.
+    Enlisting,
+    /// Connected whenever possible.
+    Active,
+    /// The person left; un-enlistment is repeated until the network confirms it.
+    Leaving,
+}
+
+/// That a person agreed, to which text, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    pub person: OwnedUserId,
+    pub text_version: u32,
+    pub agreed_at: Timestamp,
+}
+
+/// A Matrix user in our namespace that stands for a remote person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ghost {
+    pub key: GhostKey,
+    pub remote: RemoteUser,
+    /// The name the network gave; personal data, kept sealed.
+    pub display_name: Option<String>,
+    /// Whether the Matrix user, its device and its cross-signing keys exist.
+    pub prepared: bool,
+}
+
+impl fmt::Debug for Ghost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, remote: _, display_name: _, prepared } = self;
+        f.debug_struct("Ghost").field("key", key).field("prepared", prepared).finish()
+    }
+}
+
+/// The Matrix room of one direct chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Portal {
+    pub key: PortalKey,
+    /// `None` until the room exists.
+    pub room: Option<OwnedRoomId>,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    ToNetwork,
+    ToMatrix,
+}
+
+/// A message that exists, or is about to, on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub portal: PortalKey,
+    pub direction: Direction,
+    pub remote_id: RemoteMessageId,
+    /// `None` for a message to Matrix until the homeserver answered.
+    pub event: Option<OwnedEventId>,
+    pub delivery: Delivery,
+    pub at: Timestamp,
+}
+
+/// The state of a message towards the other side. It only ever moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Delivery {
+    /// Committed here; may not have left.
+    Committed,
+    /// The other side's server has it.
+    Sent,
+    /// The other side's device has it.
+    Delivered,
+    /// The other person read it.
+    Read,
+}

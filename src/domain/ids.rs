@@ -1,0 +1,183 @@
+//! The names of things: opaque newtypes that nobody but their owner parses.
+//!
+//! Ids of the other network hold phone numbers, so their `Debug` shows nothing and they have no
+//! `Display`; what may stand in a Matrix id, a log line or a row's key is a [`GhostKey`].
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use ruma::OwnedRoomId;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// One person's enlisted identity on the network; random, never reused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoginId(pub String);
+
+/// A person on the other network, as the network addresses them (a JID without a device).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemoteUser(pub String);
+
+/// One device of a person on the other network: the party of one Signal session.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RemoteAddress {
+    pub user: RemoteUser,
+    /// 0 is the primary device.
+    pub device: u16,
+}
+
+/// The id that the network gave a message: chosen by its sender, unique within a chat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemoteMessageId(pub String);
+
+/// A short keyed hash of a [`RemoteUser`]: names a ghost without telling its phone number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GhostKey(pub String);
+
+/// A direct chat: one login and one remote person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PortalKey {
+    pub login: LoginId,
+    pub ghost: GhostKey,
+}
+
+/// What is worked on one item at a time, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    /// Both directions of one chat, so that a session's ratchet has one user at a time.
+    Portal(PortalKey),
+    /// A Matrix room that is no portal (yet): management rooms and invites.
+    Room(OwnedRoomId),
+    /// Changes of the Matrix keys of our own users; every event waits for those before it.
+    Keys,
+}
+
+impl Lane {
+    /// The text under which storage keeps the lane.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Portal(key) => format!("portal/{}/{}", key.login.0, key.ghost.0),
+            Self::Room(room) => format!("room/{room}"),
+            Self::Keys => "keys".to_owned(),
+        }
+    }
+
+    /// The inverse of [`Lane::to_text`]; `None` for anything else.
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text == "keys" {
+            return Some(Self::Keys);
+        }
+        let (kind, rest) = text.split_once('/')?;
+        match kind {
+            "portal" => {
+                let (login, ghost) = rest.split_once('/')?;
+                let (login, ghost) = (LoginId(login.to_owned()), GhostKey(ghost.to_owned()));
+                Some(Self::Portal(PortalKey { login, ghost }))
+            }
+            "room" => OwnedRoomId::try_from(rest).ok().map(Self::Room),
+            _ => None,
+        }
+    }
+}
+
+/// Makes [`GhostKey`]s: the key is derived from the master key, so the same person has the same
+/// ghost for as long as the master key stands.
+#[derive(Clone)]
+pub struct GhostNamer {
+    key: [u8; 32],
+}
+
+impl GhostNamer {
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// 80 bits in lower-case base32: short enough to read, far too many to meet by chance.
+    pub fn ghost_key(&self, user: &RemoteUser) -> GhostKey {
+        GhostKey(self.short_hash("ghost", &[&user.0]))
+    }
+
+    /// The alias localpart that makes the creation of a portal's room repeatable.
+    pub fn portal_alias(&self, portal: &PortalKey) -> String {
+        self.short_hash("portal", &[&portal.login.0, &portal.ghost.0])
+    }
+
+    /// A transaction id that is the same whenever the same thing is sent.
+    pub fn transaction_id(&self, about: &[&str]) -> String {
+        self.short_hash("transaction", about)
+    }
+
+    fn short_hash(&self, purpose: &str, parts: &[&str]) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        for part in parts {
+            // Lengths keep ("ab", "c") and ("a", "bc") apart.
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        let digest = mac.finalize().into_bytes();
+        digest[..10]
+            .chunks_exact(5)
+            .flat_map(|five| {
+                let bits = five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+                (0..8).rev().map(move |place| ((bits >> (place * 5)) & 31) as usize)
+            })
+            .map(|index| char::from(ALPHABET[index]))
+            .collect()
+    }
+}
+
+impl fmt::Debug for GhostNamer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key: _ } = self;
+        f.write_str("GhostNamer(…)")
+    }
+}
+
+impl fmt::Debug for RemoteUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RemoteUser(…)")
+    }
+}
+
+impl fmt::Debug for RemoteAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteAddress(…:{})", self.device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portal() -> PortalKey {
+        PortalKey { login: LoginId("l1".to_owned()), ghost: GhostKey("abc".to_owned()) }
+    }
+
+    #[test]
+    fn a_lane_survives_its_text() {
+        let room = OwnedRoomId::try_from("!a/b:example.org").unwrap();
+        for lane in [Lane::Portal(portal()), Lane::Room(room), Lane::Keys] {
+            assert_eq!(Lane::from_text(&lane.to_text()), Some(lane));
+        }
+        assert_eq!(Lane::from_text("portal/only"), None);
+    }
+
+    #[test]
+    fn names_are_stable_keyed_and_tell_no_number() {
+        let user = RemoteUser("33612345678@s.whatsapp.net".to_owned());
+        let (one, other) = (GhostNamer::new([1; 32]), GhostNamer::new([2; 32]));
+        assert_eq!(one.ghost_key(&user), one.ghost_key(&user));
+        assert_ne!(one.ghost_key(&user), other.ghost_key(&user));
+        assert_eq!(one.ghost_key(&user).0.len(), 16);
+        assert_ne!(one.transaction_id(&["ab", "c"]), one.transaction_id(&["a", "bc"]));
+        let address = RemoteAddress { user: user.clone(), device: 3 };
+        assert!(!format!("{user:?}{address:?}{one:?}").contains("336"));
+    }
+}

@@ -1,0 +1,69 @@
+//! What our users do on the homeserver. The adapter holds the `as_token` and acts as each user
+//! with the user's own device.
+
+use async_trait::async_trait;
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use serde_json::Value;
+
+use super::Failure;
+use crate::domain::{
+    bridged::ActAs,
+    item::{OutboundEvent, RawEvent},
+};
+
+/// What is asked of the homeserver to make a direct chat's room. Repeating it finds the same room.
+#[derive(Clone, Debug)]
+pub struct DirectRoom {
+    pub creator: ActAs,
+    pub person: OwnedUserId,
+    /// Localpart of an alias in our namespace: what makes the creation repeatable.
+    pub alias_localpart: String,
+    /// The room's `m.bridge` state content (MSC2346), which names nobody.
+    pub bridge_info: Value,
+}
+
+/// What a room is, as far as the bridge cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomState {
+    pub encrypted: bool,
+    /// Joined and invited users, ours included.
+    pub members: Vec<OwnedUserId>,
+}
+
+#[async_trait]
+pub trait Homeserver: Send + Sync {
+    /// The Matrix id of one of our users.
+    fn user_id(&self, who: &ActAs) -> OwnedUserId;
+
+    /// Which of our users an id names; `None` for everybody else's.
+    fn our_user(&self, user: &UserId) -> Option<ActAs>;
+
+    /// Makes the user exist under this name. Safe to repeat.
+    async fn ensure_user(&self, who: &ActAs, display_name: Option<&str>) -> Result<(), Failure>;
+
+    /// Creates the room, encrypted from its first event, or finds it by its alias.
+    async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure>;
+
+    /// Invites a person; nothing happens if they are invited or joined already.
+    async fn invite(&self, who: &ActAs, room: &RoomId, person: &UserId) -> Result<(), Failure>;
+
+    async fn join(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure>;
+
+    async fn leave(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure>;
+
+    async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure>;
+
+    /// Sends under the event's own transaction id, so a repetition gives the same event id.
+    async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure>;
+
+    /// Fetches an event again: the homeserver is the archive.
+    async fn event(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event: &ruma::EventId,
+    ) -> Result<Option<RawEvent>, Failure>;
+
+    /// Asks the homeserver to push to us now, which ends its back-off after our downtime.
+    async fn ping(&self) -> Result<(), Failure>;
+}

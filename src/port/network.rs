@@ -1,0 +1,199 @@
+//! The interop network: enlisting a person, and the supervised connection of a login.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use ruma::OwnedUserId;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::Failure;
+use crate::{
+    domain::{
+        bridged::Timestamp,
+        ids::{LoginId, RemoteAddress, RemoteMessageId, RemoteUser},
+        item::{Envelope, InboundMessage, InboundReceipt, OutboundReceipt},
+    },
+    signal::{OurIdentity, PreKey, RemoteBundle, SignedPreKey},
+};
+
+/// The secret keys of one login.
+#[derive(Clone)]
+pub struct LoginKeys {
+    /// Private X25519 key that authenticates every connection.
+    pub noise: [u8; 32],
+    pub identity: OurIdentity,
+    pub signed_prekey: SignedPreKey,
+}
+
+impl fmt::Debug for LoginKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { noise: _, identity: _, signed_prekey: _ } = self;
+        f.write_str("LoginKeys(…)")
+    }
+}
+
+/// What a connection is made with.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub login: LoginId,
+    pub person: OwnedUserId,
+    /// `None` only for enlistment.
+    pub network_id: Option<RemoteUser>,
+    pub keys: LoginKeys,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum ConnectFailure {
+    /// Try again after a pause.
+    Away(Failure),
+    /// The server could not prove who it is. Nothing was sent to it; try again after a pause.
+    Untrusted(Failure),
+    /// The network does not know this login (any more): enlist again.
+    NotEnlisted(Failure),
+    /// The network refuses this person or this bridge.
+    Refused(Failure),
+}
+
+/// What a phone number is on the network.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// Reachable; the devices to encrypt for, at least one.
+    Reachable { user: RemoteUser },
+    /// On the network, but third-party chats are off.
+    NotOptedIn,
+    NotOnNetwork,
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reachable { .. } => "Reachable(…)",
+            Self::NotOptedIn => "NotOptedIn",
+            Self::NotOnNetwork => "NotOnNetwork",
+        })
+    }
+}
+
+/// What came in on a connection and is not an answer to a question of ours.
+///
+/// The first two are acknowledged by the receiver with [`NetworkLink::acknowledge`], once they are
+/// durable; the network sends them again otherwise.
+#[derive(Debug)]
+pub enum Inbound {
+    Message { stanza: StanzaRef, message: InboundMessage },
+    Receipt { stanza: StanzaRef, receipt: InboundReceipt },
+    IdentityChanged { stanza: StanzaRef, user: RemoteUser },
+    /// Upload more one-time prekeys; `left` is the server's count.
+    PreKeysLow { left: u32 },
+}
+
+/// Names a stanza that waits for its acknowledgement. Only the adapter that made it reads it.
+#[derive(Clone)]
+pub struct StanzaRef(pub Vec<u8>);
+
+impl fmt::Debug for StanzaRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StanzaRef(…)")
+    }
+}
+
+/// What the network said of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    Stored,
+    /// The network will never take it; the text is for people.
+    Refused { reason: String },
+}
+
+/// A fresh connection: its link and everything that comes in, in order. The stream ends when the
+/// connection does.
+pub struct Connected {
+    pub link: std::sync::Arc<dyn NetworkLink>,
+    pub inbound: mpsc::Receiver<Inbound>,
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connected(…)")
+    }
+}
+
+#[async_trait]
+pub trait InteropNetwork: Send + Sync {
+    /// Registers the login's public keys under the person's Matrix id; the answer is the id that
+    /// the network assigned. Repeating it gives the same id.
+    async fn enlist(&self, who: &Credentials) -> Result<RemoteUser, Failure>;
+
+    /// Connects and logs in. The adapter keeps the connection alive and ends it when the server
+    /// falls silent; it does not reconnect.
+    async fn connect(&self, who: &Credentials) -> Result<Connected, ConnectFailure>;
+
+    /// Our public key set, as the network fetches it (network facts 1.3).
+    fn key_set(&self) -> Value;
+
+    /// Whether a push really came from the network (network facts 1.6).
+    async fn verify_push(&self, bearer: &str, now: Timestamp) -> Result<(), Failure>;
+}
+
+/// One live connection of one login. Every method has its own deadline.
+#[async_trait]
+pub trait NetworkLink: Send + Sync {
+    /// Tells the network that a stanza is durable here.
+    async fn acknowledge(&self, stanza: &StanzaRef) -> Result<(), Failure>;
+
+    /// Sends an envelope and waits until the server has it.
+    async fn send(&self, envelope: &Envelope) -> Result<Accepted, Failure>;
+
+    async fn send_receipt(
+        &self,
+        receipt: &OutboundReceipt,
+        bundle: Option<&OurBundle>,
+    ) -> Result<(), Failure>;
+
+    /// What a phone number (digits, with country code, without `+`) is on the network.
+    async fn resolve(&self, phone: &str) -> Result<Resolved, Failure>;
+
+    /// The devices that an envelope to a person must cover, by the network profile; never empty.
+    async fn devices(&self, user: &RemoteUser) -> Result<Vec<u16>, Failure>;
+
+    /// A bundle to start a session with; `None` if the person has no keys.
+    async fn bundle(&self, address: &RemoteAddress) -> Result<Option<RemoteBundle>, Failure>;
+
+    async fn upload_prekeys(&self, keys: &OurBundle, prekeys: &[PreKey]) -> Result<(), Failure>;
+
+    /// How many one-time prekeys the server has left.
+    async fn prekey_count(&self) -> Result<u32, Failure>;
+
+    /// Ends the enlistment; afterwards the network forgets the person.
+    async fn unenlist(&self) -> Result<(), Failure>;
+
+    /// Closes the connection, within a second or so.
+    async fn close(&self);
+}
+
+/// The public keys that start a session with us.
+#[derive(Clone)]
+pub struct OurBundle {
+    pub identity: OurIdentity,
+    pub signed_prekey: SignedPreKey,
+    /// For a retry receipt: one prekey for this one session.
+    pub prekey: Option<PreKey>,
+}
+
+impl fmt::Debug for OurBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OurBundle(…)")
+    }
+}
+
+/// An id for a message of ours that the network accepts as one.
+pub fn remote_message_id(bytes: &[u8; 16]) -> RemoteMessageId {
+    use std::fmt::Write as _;
+    let mut id = String::with_capacity(32);
+    for byte in bytes {
+        write!(id, "{byte:02X}").expect("writing to a string cannot fail");
+    }
+    RemoteMessageId(id)
+}

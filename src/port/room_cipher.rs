@@ -1,0 +1,97 @@
+//! Megolm for our users: each has its own device, cross-signed by its own identity.
+//!
+//! The machine behind this port saves itself, so its steps stand only where repeating them is
+//! harmless: the asymmetry to the Signal side.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use ruma::{OwnedUserId, RoomId};
+use serde_json::Value;
+
+use super::Failure;
+use crate::domain::{
+    bridged::ActAs,
+    item::{KeyChanges, RawEvent},
+};
+
+/// What an encrypted event held, in memory only.
+#[derive(Clone, PartialEq)]
+pub struct Decrypted {
+    pub sender: OwnedUserId,
+    pub event_type: String,
+    pub content: Value,
+    /// Whether the sending device is cross-signed by its owner.
+    pub sender_verified: bool,
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sender, event_type, content: _, sender_verified } = self;
+        f.debug_struct("Decrypted")
+            .field("sender", sender)
+            .field("event_type", event_type)
+            .field("sender_verified", sender_verified)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+pub enum DecryptFailure {
+    /// The room key has not come (yet): repair and try again.
+    MissingKey,
+    /// It will never decrypt.
+    Undecryptable(Failure),
+    /// Storage or the homeserver failed.
+    Outside(Failure),
+}
+
+/// What is to be encrypted.
+#[derive(Clone)]
+pub struct Plain<'a> {
+    pub event_type: &'a str,
+    pub content: &'a Value,
+}
+
+impl fmt::Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plain({}, …)", self.event_type)
+    }
+}
+
+#[async_trait]
+pub trait RoomCipher: Send + Sync {
+    /// Makes the user's device and cross-signing keys exist. Safe to repeat.
+    async fn prepare(&self, who: &ActAs) -> Result<(), Failure>;
+
+    /// Hands the key material of one transaction to every machine that it concerns.
+    async fn receive(&self, changes: &KeyChanges) -> Result<(), Failure>;
+
+    async fn decrypt(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event: &RawEvent,
+    ) -> Result<Decrypted, DecryptFailure>;
+
+    /// Fetches the to-device messages that the homeserver did not push, as the user's device.
+    async fn fetch_missed(&self, who: &ActAs) -> Result<(), Failure>;
+
+    /// Asks the sender's and our devices for the room key of an event.
+    async fn request_key(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event: &RawEvent,
+    ) -> Result<(), Failure>;
+
+    /// Shares the room key with every device of the readers and encrypts. The result is the
+    /// content of an `m.room.encrypted` event.
+    async fn encrypt(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+        plain: Plain<'_>,
+    ) -> Result<Value, Failure>;
+}

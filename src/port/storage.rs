@@ -1,0 +1,215 @@
+//! Everything durable.
+//!
+//! Reading is a method a question. Writing is a **list of changes committed together**: one
+//! database transaction, all or nothing, no network call inside by construction. Whatever must be
+//! true before we speak stands in one such list.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use matrix_sdk_crypto::store::DynCryptoStore;
+use ruma::{DeviceId, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+
+use super::{Failure, network::LoginKeys};
+use crate::{
+    domain::{
+        bridged::{Consent, Delivery, Ghost, Login, LoginState, Message, Portal, Timestamp},
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser},
+        item::{Destination, InboxItem, OutboxItem},
+    },
+    signal::{PreKey, RemoteIdentityKey, SessionRecord},
+};
+
+/// One write. A list of them is one commit.
+#[derive(Debug)]
+pub enum Change {
+    ConsentSaved(Consent),
+    ManagementRoomSaved { person: OwnedUserId, room: OwnedRoomId },
+
+    /// A new login with its keys, in [`LoginState::Enlisting`]; replaces nothing.
+    LoginAdded { login: Login, keys: LoginKeys },
+    LoginEnlisted { login: LoginId, network_id: RemoteUser },
+    LoginStateSet { login: LoginId, state: LoginState },
+    /// Removes the login, its keys, prekeys, sessions, remote identities, message map and queue
+    /// rows. Its portals' rooms are forgotten.
+    LoginRemoved(LoginId),
+
+    /// Makes or renews a ghost; an absent name does not erase a known one.
+    GhostSaved(Ghost),
+    /// Makes a portal or moves it to another room.
+    PortalSaved(Portal),
+
+    PreKeysAdded { login: LoginId, prekeys: Vec<PreKey> },
+    PreKeySpent { login: LoginId, id: u32 },
+    SessionSaved { session: SessionKey, record: SessionRecord, identity: RemoteIdentityKey },
+
+    /// Adds a message to the map; the same (portal, direction, remote id) again changes nothing.
+    MessageAdded(Message),
+    /// The homeserver answered with the event id of a message to Matrix.
+    MessageShown { portal: PortalKey, remote_id: RemoteMessageId, event: OwnedEventId },
+    /// Moves the delivery state of a message to the network forward, never back.
+    MessageDelivery { portal: PortalKey, remote_id: RemoteMessageId, delivery: Delivery },
+
+    InboxDone(InboxId),
+    /// Not now: try again at `until`. The lane stays in order: nothing younger overtakes it.
+    InboxParked { id: InboxId, until: Timestamp, attempts: u32 },
+    /// The item belongs to another lane, where its age gives it its place.
+    InboxMoved { id: InboxId, lane: Lane },
+    /// Set aside for the operator, out of the lane's way; the reason holds no plaintext.
+    InboxQuarantined { id: InboxId, reason: String },
+
+    OutboxAdded { lane: Lane, item: OutboxItem },
+    OutboxDone(OutboxId),
+    OutboxParked { id: OutboxId, until: Timestamp, attempts: u32 },
+    OutboxQuarantined { id: OutboxId, reason: String },
+
+    SettingSaved { key: &'static str, value: Vec<u8> },
+}
+
+/// A row of the inbox; ascending in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InboxId(pub i64);
+
+/// A row of the outbox; ascending in order of commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OutboxId(pub i64);
+
+/// One Signal session: one device of one remote person, of one login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionKey {
+    pub portal: PortalKey,
+    pub device: u16,
+}
+
+/// A session as stored: never one without the other.
+#[derive(Debug)]
+pub struct StoredSession {
+    pub record: SessionRecord,
+    pub identity: RemoteIdentityKey,
+}
+
+/// Something to take in.
+#[derive(Debug)]
+pub struct InboxDraft {
+    pub lane: Lane,
+    pub item: InboxItem,
+    pub received_at: Timestamp,
+}
+
+/// What intake did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    Stored,
+    /// It was taken in before; nothing was written.
+    Repeated,
+    /// The inbox is full; nothing was written, the other side shall try again later.
+    Full,
+}
+
+/// What makes a delivery to us the same as an earlier one.
+#[derive(Clone, Debug)]
+pub enum IntakeKey {
+    /// The transaction id of the homeserver.
+    Transaction(String),
+    /// A message or receipt stanza of a login: unique by kind, sender and id.
+    Stanza { login: LoginId, about: String },
+}
+
+#[derive(Debug)]
+pub struct InboxRow {
+    pub id: InboxId,
+    pub lane: Lane,
+    pub item: InboxItem,
+    pub received_at: Timestamp,
+    pub attempts: u32,
+    /// Not to be tried before this time.
+    pub not_before: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct OutboxRow {
+    pub id: OutboxId,
+    pub lane: Lane,
+    pub item: OutboxItem,
+    pub attempts: u32,
+    pub not_before: Timestamp,
+}
+
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// All of it or nothing, durable when this returns.
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure>;
+
+    /// Records the key and the drafts in one commit, unless the key is known.
+    async fn take_in(
+        &self,
+        key: IntakeKey,
+        drafts: Vec<InboxDraft>,
+        at: Timestamp,
+    ) -> Result<Intake, Failure>;
+
+    /// Lanes with rows that are neither done nor quarantined, apart from [`Lane::Keys`].
+    async fn inbox_lanes(&self) -> Result<Vec<Lane>, Failure>;
+    /// The oldest row of a lane (parked or not) with an id up to `bound`.
+    async fn inbox_next(
+        &self,
+        lane: &Lane,
+        bound: Option<InboxId>,
+    ) -> Result<Option<InboxRow>, Failure>;
+    /// The youngest id there is: what has arrived so far.
+    async fn inbox_bound(&self) -> Result<Option<InboxId>, Failure>;
+
+    /// Lanes with unsent rows for a destination.
+    async fn outbox_lanes(&self, to: &Destination) -> Result<Vec<Lane>, Failure>;
+    async fn outbox_next(
+        &self,
+        lane: &Lane,
+        to: &Destination,
+    ) -> Result<Option<OutboxRow>, Failure>;
+
+    async fn consent(&self, person: &UserId) -> Result<Option<Consent>, Failure>;
+    async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure>;
+    async fn management_person(&self, room: &RoomId) -> Result<Option<OwnedUserId>, Failure>;
+
+    async fn logins(&self) -> Result<Vec<Login>, Failure>;
+    async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure>;
+    async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure>;
+    async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure>;
+
+    async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure>;
+    async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, Failure>;
+    async fn portal_of_room(&self, room: &RoomId) -> Result<Option<Portal>, Failure>;
+    async fn portals_of(&self, login: &LoginId) -> Result<Vec<Portal>, Failure>;
+
+    async fn prekey(&self, login: &LoginId, id: u32) -> Result<Option<PreKey>, Failure>;
+    /// The highest prekey id ever given out for a login.
+    async fn prekey_last_id(&self, login: &LoginId) -> Result<u32, Failure>;
+    async fn session(&self, key: &SessionKey) -> Result<Option<StoredSession>, Failure>;
+
+    async fn message_by_remote(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<Message>, Failure>;
+    async fn message_by_event(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<Message>, Failure>;
+
+    async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// The key store of one of our users' devices.
+    fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore>;
+    /// Which of our users track the devices of this user.
+    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure>;
+
+    /// Closes the database after the last commit.
+    async fn close(&self);
+}
+
+impl fmt::Debug for dyn Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Storage(…)")
+    }
+}
