@@ -6,7 +6,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use ruma::OwnedRoomId;
+use ruma::{EventId, OwnedRoomId};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -54,6 +54,8 @@ pub enum Lane {
     Room(OwnedRoomId),
     /// Changes of the Matrix keys of our own users; every event waits for those before it.
     Keys,
+    /// What came in too malformed to belong anywhere; it is set aside from there.
+    Unplaced,
 }
 
 impl Lane {
@@ -63,13 +65,16 @@ impl Lane {
             Self::Portal(key) => format!("portal/{}/{}", key.login.0, key.ghost.0),
             Self::Room(room) => format!("room/{room}"),
             Self::Keys => "keys".to_owned(),
+            Self::Unplaced => "unplaced".to_owned(),
         }
     }
 
     /// The inverse of [`Lane::to_text`]; `None` for anything else.
     pub fn from_text(text: &str) -> Option<Self> {
-        if text == "keys" {
-            return Some(Self::Keys);
+        match text {
+            "keys" => return Some(Self::Keys),
+            "unplaced" => return Some(Self::Unplaced),
+            _ => {}
         }
         let (kind, rest) = text.split_once('/')?;
         match kind {
@@ -111,8 +116,14 @@ impl GhostNamer {
         self.short_hash("transaction", about)
     }
 
-    fn short_hash(&self, purpose: &str, parts: &[&str]) -> String {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    /// The network id of a message from Matrix: the same event is the same message.
+    pub fn remote_message_id(&self, event: &EventId) -> RemoteMessageId {
+        // Upper-case hexadecimal is what the network's own clients use.
+        let digest = self.digest("message", &[event.as_str()]);
+        RemoteMessageId(digest[..16].iter().map(|byte| format!("{byte:02X}")).collect())
+    }
+
+    fn digest(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(purpose.as_bytes());
@@ -121,7 +132,12 @@ impl GhostNamer {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        let digest = mac.finalize().into_bytes();
+        mac.finalize().into_bytes().into()
+    }
+
+    fn short_hash(&self, purpose: &str, parts: &[&str]) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let digest = self.digest(purpose, parts);
         digest[..10]
             .chunks_exact(5)
             .flat_map(|five| {
@@ -163,7 +179,7 @@ mod tests {
     #[test]
     fn a_lane_survives_its_text() {
         let room = OwnedRoomId::try_from("!a/b:example.org").unwrap();
-        for lane in [Lane::Portal(portal()), Lane::Room(room), Lane::Keys] {
+        for lane in [Lane::Portal(portal()), Lane::Room(room), Lane::Keys, Lane::Unplaced] {
             assert_eq!(Lane::from_text(&lane.to_text()), Some(lane));
         }
         assert_eq!(Lane::from_text("portal/only"), None);

@@ -143,10 +143,12 @@ pub struct OutboundReceipt {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum OutboundReceiptKind {
     Delivered,
-    /// We could not decrypt: please send again. `sent_at` is the message's own timestamp.
+    /// We could not decrypt: please send again, in a new session that starts with this one-time
+    /// prekey of ours. `sent_at` is the message's own timestamp.
     Retry {
         count: u32,
         sent_at: Timestamp,
+        prekey: u32,
     },
 }
 

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::{
     domain::{
         bridged::Timestamp,
-        ids::{LoginId, RemoteAddress, RemoteMessageId, RemoteUser},
+        ids::{LoginId, RemoteAddress, RemoteUser},
         item::{Envelope, InboundMessage, InboundReceipt, OutboundReceipt},
     },
     signal::{OurIdentity, PreKey, RemoteBundle, SignedPreKey},
@@ -60,7 +60,9 @@ pub enum ConnectFailure {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Resolved {
     /// Reachable; the devices to encrypt for, at least one.
-    Reachable { user: RemoteUser },
+    Reachable {
+        user: RemoteUser,
+    },
     /// On the network, but third-party chats are off.
     NotOptedIn,
     NotOnNetwork,
@@ -82,11 +84,22 @@ impl fmt::Debug for Resolved {
 /// durable; the network sends them again otherwise.
 #[derive(Debug)]
 pub enum Inbound {
-    Message { stanza: StanzaRef, message: InboundMessage },
-    Receipt { stanza: StanzaRef, receipt: InboundReceipt },
-    IdentityChanged { stanza: StanzaRef, user: RemoteUser },
+    Message {
+        stanza: StanzaRef,
+        message: InboundMessage,
+    },
+    Receipt {
+        stanza: StanzaRef,
+        receipt: InboundReceipt,
+    },
+    IdentityChanged {
+        stanza: StanzaRef,
+        user: RemoteUser,
+    },
     /// Upload more one-time prekeys; `left` is the server's count.
-    PreKeysLow { left: u32 },
+    PreKeysLow {
+        left: u32,
+    },
 }
 
 /// Names a stanza that waits for its acknowledgement. Only the adapter that made it reads it.
@@ -104,7 +117,9 @@ impl fmt::Debug for StanzaRef {
 pub enum Accepted {
     Stored,
     /// The network will never take it; the text is for people.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// A fresh connection: its link and everything that comes in, in order. The stream ends when the
@@ -186,14 +201,4 @@ impl fmt::Debug for OurBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OurBundle(…)")
     }
-}
-
-/// An id for a message of ours that the network accepts as one.
-pub fn remote_message_id(bytes: &[u8; 16]) -> RemoteMessageId {
-    use std::fmt::Write as _;
-    let mut id = String::with_capacity(32);
-    for byte in bytes {
-        write!(id, "{byte:02X}").expect("writing to a string cannot fail");
-    }
-    RemoteMessageId(id)
 }

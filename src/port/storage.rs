@@ -24,12 +24,24 @@ use crate::{
 #[derive(Debug)]
 pub enum Change {
     ConsentSaved(Consent),
-    ManagementRoomSaved { person: OwnedUserId, room: OwnedRoomId },
+    ManagementRoomSaved {
+        person: OwnedUserId,
+        room: OwnedRoomId,
+    },
 
     /// A new login with its keys, in [`LoginState::Enlisting`]; replaces nothing.
-    LoginAdded { login: Login, keys: LoginKeys },
-    LoginEnlisted { login: LoginId, network_id: RemoteUser },
-    LoginStateSet { login: LoginId, state: LoginState },
+    LoginAdded {
+        login: Login,
+        keys: LoginKeys,
+    },
+    LoginEnlisted {
+        login: LoginId,
+        network_id: RemoteUser,
+    },
+    LoginStateSet {
+        login: LoginId,
+        state: LoginState,
+    },
     /// Removes the login, its keys, prekeys, sessions, remote identities, message map and queue
     /// rows. Its portals' rooms are forgotten.
     LoginRemoved(LoginId),
@@ -39,31 +51,78 @@ pub enum Change {
     /// Makes a portal or moves it to another room.
     PortalSaved(Portal),
 
-    PreKeysAdded { login: LoginId, prekeys: Vec<PreKey> },
-    PreKeySpent { login: LoginId, id: u32 },
-    SessionSaved { session: SessionKey, record: SessionRecord, identity: RemoteIdentityKey },
+    PreKeysAdded {
+        login: LoginId,
+        prekeys: Vec<PreKey>,
+    },
+    PreKeySpent {
+        login: LoginId,
+        id: u32,
+    },
+    SessionSaved {
+        session: SessionKey,
+        record: SessionRecord,
+        identity: RemoteIdentityKey,
+    },
 
     /// Adds a message to the map; the same (portal, direction, remote id) again changes nothing.
     MessageAdded(Message),
     /// The homeserver answered with the event id of a message to Matrix.
-    MessageShown { portal: PortalKey, remote_id: RemoteMessageId, event: OwnedEventId },
+    MessageShown {
+        portal: PortalKey,
+        remote_id: RemoteMessageId,
+        event: OwnedEventId,
+    },
     /// Moves the delivery state of a message to the network forward, never back.
-    MessageDelivery { portal: PortalKey, remote_id: RemoteMessageId, delivery: Delivery },
+    MessageDelivery {
+        portal: PortalKey,
+        remote_id: RemoteMessageId,
+        delivery: Delivery,
+    },
+
+    /// We asked the network once more to send a message again that did not decrypt.
+    RetryAsked {
+        portal: PortalKey,
+        remote_id: RemoteMessageId,
+    },
 
     InboxDone(InboxId),
     /// Not now: try again at `until`. The lane stays in order: nothing younger overtakes it.
-    InboxParked { id: InboxId, until: Timestamp, attempts: u32 },
+    InboxParked {
+        id: InboxId,
+        until: Timestamp,
+        attempts: u32,
+    },
     /// The item belongs to another lane, where its age gives it its place.
-    InboxMoved { id: InboxId, lane: Lane },
+    InboxMoved {
+        id: InboxId,
+        lane: Lane,
+    },
     /// Set aside for the operator, out of the lane's way; the reason holds no plaintext.
-    InboxQuarantined { id: InboxId, reason: String },
+    InboxQuarantined {
+        id: InboxId,
+        reason: String,
+    },
 
-    OutboxAdded { lane: Lane, item: OutboxItem },
+    OutboxAdded {
+        lane: Lane,
+        item: OutboxItem,
+    },
     OutboxDone(OutboxId),
-    OutboxParked { id: OutboxId, until: Timestamp, attempts: u32 },
-    OutboxQuarantined { id: OutboxId, reason: String },
+    OutboxParked {
+        id: OutboxId,
+        until: Timestamp,
+        attempts: u32,
+    },
+    OutboxQuarantined {
+        id: OutboxId,
+        reason: String,
+    },
 
-    SettingSaved { key: &'static str, value: Vec<u8> },
+    SettingSaved {
+        key: &'static str,
+        value: Vec<u8>,
+    },
 }
 
 /// A row of the inbox; ascending in order of arrival.
@@ -196,6 +255,13 @@ pub trait Storage: Send + Sync {
         room: &RoomId,
         event: &EventId,
     ) -> Result<Option<Message>, Failure>;
+
+    /// How often we asked for a message again.
+    async fn retries_asked(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<u32, Failure>;
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
 
