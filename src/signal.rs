@@ -38,6 +38,11 @@ mod stores;
 mod trust;
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, which is what it is for"
+)]
 mod tests;
 
 pub use self::{

@@ -1,0 +1,3 @@
+//! The integration tests, in one binary: linking the Matrix part is slow.
+
+mod signal_oracle;
