@@ -37,8 +37,6 @@ impl SessionRecord {
     }
 
     pub(super) fn of_library(mut record: LibraryRecord) -> Result<Self, DamagedRecord> {
-        // A record that the library created during the step has not waived the lease yet.
-        record.waive_counter_lease();
         let mut bytes = Zeroizing::new(record.serialize().map_err(|_| DamagedRecord)?);
         while bytes.len() > MAX_RECORD_BYTES {
             let Some(oldest) = record.previous_session_count().checked_sub(1) else { break };
