@@ -76,12 +76,6 @@ pub enum NodeError {
         /// How many bytes it has.
         length: usize,
     },
-    /// A device number that the packed form of this JID cannot hold.
-    #[error("device {device} cannot be written in a JID of this server")]
-    Device {
-        /// The device.
-        device: u16,
-    },
 }
 
 /// An attribute's value. On arrival a packed JID that our own type refuses becomes its text, so that

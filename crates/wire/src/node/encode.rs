@@ -147,24 +147,25 @@ impl Writer {
                 self.out.extend(device.to_be_bytes());
                 self.string(name)
             }
-            (server, 1..) => {
-                let Some(domain) = domain_of(server) else {
-                    return Err(NodeError::Device { device });
-                };
-                let device = u8::try_from(device).map_err(|_| NodeError::Device { device })?;
-                self.out.extend([token::AD_JID, domain, device]);
-                self.string(jid.user())
-            }
-            (server, 0) => {
-                self.out.push(token::JID_PAIR);
-                if jid.is_server() {
-                    self.out.push(token::LIST_EMPTY);
-                } else {
-                    self.string(&jid.local_part())?;
+            (server, 1..) => match (domain_of(server), u8::try_from(device)) {
+                (Some(domain), Ok(device)) => {
+                    self.out.extend([token::AD_JID, domain, device]);
+                    self.string(jid.user())
                 }
-                self.string(server.as_str())
-            }
+                _ => self.pair(&format!("{}:{device}", jid.local_part()), server),
+            },
+            (server, 0) => self.pair(&jid.local_part(), server),
         }
+    }
+
+    fn pair(&mut self, local: &str, server: &Server) -> Result<(), NodeError> {
+        self.out.push(token::JID_PAIR);
+        if local.is_empty() {
+            self.out.push(token::LIST_EMPTY);
+        } else {
+            self.string(local)?;
+        }
+        self.string(server.as_str())
     }
 }
 
