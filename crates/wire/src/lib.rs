@@ -6,9 +6,14 @@
 //! error instead of a panic.
 //!
 //! Reading order: [`frame`] cuts a byte stream into frames, [`noise`] turns frames into an
-//! authenticated channel, [`node`] turns its plaintext into trees with [`jid`]s in them.
+//! authenticated channel, [`node`] turns its plaintext into trees with [`jid`]s in them, [`stanza`]
+//! gives those trees meaning. [`payload`] is what a client says while it logs in, [`message`] what
+//! people say to each other.
 
 pub mod frame;
 pub mod jid;
+pub mod message;
 pub mod node;
 pub mod noise;
+pub mod payload;
+pub mod stanza;

@@ -198,10 +198,7 @@ impl Node {
 
     /// All children.
     pub fn children(&self) -> &[Node] {
-        match &self.content {
-            Content::Nodes(children) => children,
-            Content::Empty | Content::Bytes(_) | Content::Text(_) => &[],
-        }
+        self.content.children()
     }
 
     /// All children of this tag.
@@ -221,6 +218,16 @@ impl Node {
     /// Content that is not children, as text.
     pub fn content_text(&self) -> Option<&str> {
         self.content_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
+impl Content {
+    /// The child nodes, none for other content.
+    pub fn children(&self) -> &[Node] {
+        match self {
+            Self::Nodes(children) => children,
+            Self::Empty | Self::Bytes(_) | Self::Text(_) => &[],
+        }
     }
 }
 
