@@ -7,3 +7,4 @@ pub mod bridged;
 pub mod ids;
 pub mod item;
 pub mod limits;
+pub mod markup;
