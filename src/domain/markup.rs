@@ -1,19 +1,23 @@
-//! Text both ways: WhatsApp's markup and Matrix's HTML. Pure; it must not know rooms, people or events.
+//! Text both ways: WhatsApp's markup and Matrix's HTML. Pure; it must not know rooms, people or
+//! events.
 //!
-//! Both directions meet in the middle at [`run::Run`]: a stretch of characters with one style.
+//! Both directions meet in the middle, as runs: a stretch of characters with one style.
 //!
-//! - **Network → Matrix** ([`to_matrix`]): `body` is the text exactly as the person wrote it, markers included, since
-//!   a reader of plain text understands those. `formatted_body` exists only where WhatsApp would show formatting.
-//! - **Matrix → network** ([`to_network`]): the HTML subset of the Matrix specification (client-server API,
-//!   "`m.room.message` msgtypes") becomes WhatsApp markup. What WhatsApp cannot show keeps its text and is named as a
-//!   [`Loss`].
+//! - **Network → Matrix** ([`to_matrix`]): `body` is the text exactly as the person wrote it,
+//!   markers included, since a reader of plain text understands those. `formatted_body` exists only
+//!   where WhatsApp would show formatting.
+//! - **Matrix → network** ([`to_network`]): the HTML subset of the Matrix specification
+//!   (client-server API, "`m.room.message` msgtypes") becomes WhatsApp markup. What WhatsApp cannot
+//!   show keeps its text and is named as a [`Loss`].
 //!
-//! **Literal markers are not escaped.** WhatsApp has no escape character, and invisible characters between marker
-//! and word would travel into every copy, search and link made from the text. So `*so*` typed without formatting
-//! arrives as the same characters, WhatsApp shows it bold, and the translation says [`Loss::LiteralMarkers`].
+//! **Literal markers are not escaped.** WhatsApp has no escape character, and invisible characters
+//! between marker and word would travel into every copy, search and link made from the text. So
+//! `*so*` typed without formatting arrives as the same characters, WhatsApp shows it bold, and the
+//! translation says [`Loss::LiteralMarkers`].
 //!
-//! Every line of formatted text that goes out is read back with the same rules; if it would not be read as it was
-//! meant, it goes out without its formatting and with a loss instead of with a wrong one.
+//! Every line of formatted text that goes out is read back with the same rules; if it would not be
+//! read as it was meant, it goes out without its formatting and with a loss instead of with a wrong
+//! one.
 
 mod block;
 mod html;
@@ -28,14 +32,16 @@ use std::fmt;
 
 /// The longest text that the network takes, in UTF-16 code units.
 ///
-/// Which unit the network counts in is not public. UTF-16 units are what the string type of its apps counts, and the
-/// strictest of the likely ones short of bytes: a text that passes here has no more code points or graphemes either.
+/// Which unit the network counts in is not public. UTF-16 units are what the string type of its
+/// apps counts, and the strictest of the likely ones short of bytes: a text that passes here has no
+/// more code points or graphemes either.
 pub const NETWORK_TEXT_CHARS_MAX: usize = 65_536;
 
-/// The most bytes that one Matrix event may spend on a text, `body` and `formatted_body` together as JSON.
+/// The most bytes that one Matrix event may spend on a text, `body` and `formatted_body` together
+/// as JSON.
 ///
-/// An event has 65,536 bytes (client-server API, "Size limits"); Megolm's base64 takes a third on top of the
-/// plaintext, and keys, ids, signatures and the fields around the text take the rest.
+/// An event has 65,536 bytes (client-server API, "Size limits"); Megolm's base64 takes a third on
+/// top of the plaintext, and keys, ids, signatures and the fields around the text take the rest.
 pub const MATRIX_TEXT_BYTES_MAX: usize = 40_000;
 
 /// A text as a Matrix event carries it.
@@ -67,11 +73,12 @@ pub enum Loss {
     Table,
     /// Underline, color, superscript or the like is not shown.
     Style,
-    /// Bold, italic, strike or code is not shown where the network cannot express it, for example inside a word.
+    /// Bold, italic, strike or code is not shown where the network cannot express it, for example
+    /// inside a word.
     Formatting,
     /// A link's target was left out because its scheme is not one that people can follow.
     LinkTarget,
-    /// Elements nested deeper than [`html::DEPTH_MAX`], or more than [`html::TAGS_MAX`] of them: only text is kept.
+    /// Elements nested deeper than `DEPTH_MAX`, or more than `TAGS_MAX` of them: only text is kept.
     Nesting,
     /// Characters typed as they are will be read as formatting. They arrive unchanged.
     LiteralMarkers,
@@ -110,9 +117,9 @@ pub fn to_matrix(text: &str) -> MatrixText {
     MatrixText { body: text.to_owned(), formatted_body: to_html::render(&block::parse(text)) }
 }
 
-/// Translates a text from the network into as many texts as it takes to fit into Matrix events: the network's longest
-/// text is longer than an event. Cuts at the end of a line, else at a space, else between two characters; formatting
-/// that spans a cut is shown as its markers.
+/// Translates a text from the network into as many texts as it takes to fit into Matrix events: the
+/// network's longest text is longer than an event. Cuts at the end of a line, else at a space, else
+/// between two characters; formatting that spans a cut is shown as its markers.
 pub fn to_matrix_parts(text: &str) -> Vec<MatrixText> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -133,7 +140,8 @@ pub fn to_matrix_parts(text: &str) -> Vec<MatrixText> {
     }
 }
 
-/// Translates a text from Matrix. `formatted_body` is the event's, if its format is `org.matrix.custom.html`.
+/// Translates a text from Matrix. `formatted_body` is the event's, if its format is
+/// `org.matrix.custom.html`.
 pub fn to_network(body: &str, formatted_body: Option<&str>) -> Result<NetworkText, TooLong> {
     let network = match formatted_body {
         Some(html) if html::is_bounded(html) => {
@@ -160,7 +168,8 @@ fn plain(body: &str) -> NetworkText {
     NetworkText { text: body.to_owned(), losses }
 }
 
-/// The byte index at or before `bytes_max` where a text is best cut; never zero for a text that is not empty.
+/// The byte index at or before `bytes_max` where a text is best cut; never zero for a text that is
+/// not empty.
 fn cut_before(text: &str, bytes_max: usize) -> usize {
     if text.len() <= bytes_max {
         return text.len();

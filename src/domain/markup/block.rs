@@ -56,7 +56,8 @@ pub(super) fn has_formatting(blocks: &[Block]) -> bool {
     })
 }
 
-/// Splits off what makes a line a quote, a bullet or a list number. A prefix with nothing after it is none.
+/// Splits off what makes a line a quote, a bullet or a list number. A prefix with nothing after it
+/// is none.
 pub(super) fn split_prefix(line: &str) -> Option<(Prefix, &str)> {
     let (prefix, rest) = if let Some(rest) = line.strip_prefix("> ") {
         (Prefix::Quote, rest)
@@ -80,8 +81,8 @@ struct Fenced<'a> {
     after: Option<&'a str>,
 }
 
-/// Finds the next code block: fences around several lines, or around the whole of one line. Fences around a part of a
-/// line are left to [`inline`].
+/// Finds the next code block: fences around several lines, or around the whole of one line. Fences
+/// around a part of a line are left to [`inline`].
 fn next_code(text: &str) -> Option<Fenced<'_>> {
     let mut from = 0;
     loop {

@@ -1,7 +1,8 @@
 //! HTML parsed by `html5ever` into a flat tree: nodes in one vector, named by index.
 //!
-//! Flat because the HTML comes from strangers. A tree of owned nodes is freed by recursion, and tags nested as deep as
-//! one event allows overflow the stack of a worker thread while it is freed.
+//! Flat because the HTML comes from strangers. A tree of owned nodes is freed by recursion: 24 KB
+//! of `<b>` in `ruma-html` 0.8 abort a debug build on a stack of 2 MiB, the size that worker
+//! threads have.
 
 use std::{
     borrow::Cow,
@@ -15,9 +16,11 @@ use html5ever::{
     tendril::{StrTendril, TendrilSink},
 };
 
-/// How deep elements count: the depth that the specification recommends (client-server API, "`m.room.message` msgtypes").
+/// How deep elements count: the depth that the specification recommends (client-server API,
+/// "`m.room.message` msgtypes").
 pub(super) const DEPTH_MAX: usize = 100;
-/// How many tags HTML may have. A text of the size of an event has fewer unless it was made to cost time.
+/// How many tags HTML may have. A text of the size of an event has fewer unless it was made to cost
+/// time.
 pub(super) const TAGS_MAX: usize = 8_192;
 
 /// A parsed fragment.

@@ -1,9 +1,11 @@
-//! One line of WhatsApp markup: `*bold*`, `_italic_`, `~strike~`, `` `code` ``. Reading and writing follow one rule.
+//! One line of WhatsApp markup: `*bold*`, `_italic_`, `~strike~`, `` `code` ``. Reading and writing
+//! follow one rule.
 //!
-//! A pair of markers counts when the opening one follows no letter or digit and precedes no space, and the closing one
-//! precedes no letter or digit and follows no space. So words like `snake_case_name` and sums like `2 * 3 * 4` stay as they
-//! are. Within links nothing is a marker. Markers do not pair across lines. The rules are those that the apps show;
-//! the network publishes none.
+//! A pair of markers counts when the opening one follows no letter or digit and precedes no space,
+//! and the closing one precedes no letter or digit and follows no space. So words like
+//! `snake_case_name` and sums like `2 * 3 * 4` stay as they are. Within links nothing is a marker.
+//! Markers do not pair across lines. The rules are those that the apps show; the network publishes
+//! none.
 
 use super::run::{Run, Style, Token, nest, runs};
 
@@ -37,7 +39,8 @@ pub(super) struct Written {
     pub(super) is_literal: bool,
 }
 
-/// Writes one line so that [`parse`] reads it as the characters and styles given, as far as markers can say it.
+/// Writes one line so that [`parse`] reads it as the characters and styles given, as far as markers
+/// can say it.
 pub(super) fn write(mut line: Vec<(char, Style)>) -> Written {
     let mut is_complete = true;
     for mark in [Style::CODE, Style::BOLD, Style::ITALIC, Style::STRIKE] {
@@ -77,8 +80,9 @@ fn bare_spaces(line: &mut [(char, Style)]) {
     }
 }
 
-/// Takes a style off the characters where markers could not stand: spaces at its edges (nobody sees those) and
-/// stretches that begin or end inside a word. Tells whether anything visible lost its style.
+/// Takes a style off the characters where markers could not stand: spaces at its edges (nobody sees
+/// those) and stretches that begin or end inside a word. Tells whether anything visible lost its
+/// style.
 fn fit(line: &mut [(char, Style)], mark: Style) -> bool {
     let mut is_complete = true;
     let mut at = 0;
@@ -199,7 +203,8 @@ impl Line {
         })
     }
 
-    /// Pairs markers from left to right; a style does not open again within itself, so this goes three deep at most.
+    /// Pairs markers from left to right; a style does not open again within itself, so this goes
+    /// three deep at most.
     fn pair(&mut self, start: usize, end: usize, style: Style, closers: &[Vec<usize>; 3]) {
         let mut at = start;
         while at < end {
@@ -224,7 +229,8 @@ impl Line {
     }
 }
 
-/// Whether a character joins with a marker's neighbor into one word. Combining marks belong to the letter before them.
+/// Whether a character joins with a marker's neighbor into one word. Combining marks belong to the
+/// letter before them.
 fn is_word(char: char) -> bool {
     char.is_alphanumeric()
         || matches!(char,
@@ -232,8 +238,8 @@ fn is_word(char: char) -> bool {
             | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// Marks the characters of links: `scheme://…`, `www.…` and `host.name/…`, up to the next space, without the
-/// punctuation and markers at the end.
+/// Marks the characters of links: `scheme://…`, `www.…` and `host.name/…`, up to the next space,
+/// without the punctuation and markers at the end.
 fn in_links(chars: &[char]) -> Vec<bool> {
     let mut inert = vec![false; chars.len()];
     let mut at = 0;

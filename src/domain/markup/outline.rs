@@ -51,7 +51,8 @@ impl<'a> Place<'a> {
 /// The lines of one container: the message, a quote, a list item.
 struct Outline {
     lines: Vec<String>,
-    /// The line that is being written. `None` between lines, so that a break there makes a blank line.
+    /// The line that is being written. `None` between lines, so that a break there makes a blank
+    /// line.
     open: Option<Vec<(char, Style)>>,
     /// Spaces that count only if something visible follows on the same line.
     spaces: Vec<(char, Style)>,
@@ -160,8 +161,8 @@ impl Outline {
         self.end_line(losses);
     }
 
-    /// Writes items with their marks; what follows an item's first line is indented, since lists do not nest on the
-    /// network.
+    /// Writes items with their marks; what follows an item's first line is indented, since lists do
+    /// not nest on the network.
     fn push_list(&mut self, place: Place<'_>, start: Option<i64>, losses: &mut BTreeSet<Loss>) {
         let mut number = start;
         let mut lines = Vec::new();
@@ -196,7 +197,8 @@ impl Outline {
                 if is_one_line { format!("```{code}```") } else { format!("```\n{code}\n```") };
             return self.push_lines(fenced.split('\n').map(str::to_owned).collect(), losses);
         }
-        // Fences would reach across the marks of a quote or a list, or pair wrongly: each line on its own then.
+        // Fences would reach across the marks of a quote or a list, or pair wrongly: then each line
+        // has its own marks.
         for line in code.split('\n') {
             self.push_break_if_open(losses);
             self.push_literal(line, place.style.with(Style::CODE));
@@ -204,7 +206,8 @@ impl Outline {
         }
     }
 
-    /// A mention is its display name. A link is its text and, unless that shows it already, its target.
+    /// A mention is its display name. A link is its text and, unless that shows it already, its
+    /// target.
     fn push_link(&mut self, place: Place<'_>, losses: &mut BTreeSet<Loss>) {
         self.walk_children(place, losses);
         let target = place.node.attribute("href").unwrap_or_default().trim();
@@ -228,8 +231,8 @@ impl Outline {
         }
     }
 
-    /// Text as HTML has it: white space with a newline in it is the layout of the source, one space at most. Plain
-    /// spaces are kept as they are.
+    /// Text as HTML has it: white space with a newline in it is the layout of the source, one space
+    /// at most. Plain spaces are kept as they are.
     fn push_html_text(&mut self, text: &str, style: Style) {
         let is_space = |char: char| matches!(char, ' ' | '\n' | '\t' | '\r' | '\u{c}');
         let mut rest = text;

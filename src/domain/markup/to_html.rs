@@ -1,4 +1,5 @@
-//! Blocks as the HTML that Matrix clients show. Writes only elements of the specification's list, everything else escaped.
+//! Blocks as the HTML that Matrix clients show. Writes only elements of the specification's list,
+//! everything else escaped.
 
 use super::{
     block::{self, Block},
