@@ -8,3 +8,5 @@ pub mod signal;
 pub mod domain;
 
 pub mod port;
+
+pub mod config;

@@ -1,0 +1,160 @@
+//! The configuration: one TOML file, *parsed* (what was typed) and then *resolved* (what it means).
+//!
+//! Each section is one file below, and each field stands in one place, with its documentation, its
+//! type and its default: the macro `section!` makes the struct, the reader and the example from it.
+//! Every mistake is found at once, each with its path in the file. This is the only module that
+//! reads the environment; nothing here opens a socket or a database.
+
+mod appservice;
+mod database;
+mod encryption;
+mod environment;
+mod example;
+mod homeserver;
+mod keys;
+mod log;
+mod mistake;
+mod network;
+mod permissions;
+mod profile;
+mod reader;
+mod section;
+mod setting;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use self::{
+    appservice::{Appservice, Localpart},
+    database::{Database, DatabaseUrl},
+    encryption::{Encryption, Outbound},
+    environment::{Environment, ProcessEnvironment},
+    homeserver::Homeserver,
+    keys::{Keys, MasterKey},
+    log::{Log, LogFilter, LogFormat},
+    mistake::{Mistake, Mistakes},
+    network::{ChatUrl, IntegratorId, Network},
+    permissions::{Level, Permissions},
+    profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
+    setting::{HttpUrl, Secret},
+};
+use self::{
+    reader::Source,
+    section::{Description, Section},
+};
+
+/// Everything that the operator decides, resolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub keys: Keys,
+    pub homeserver: Homeserver,
+    pub appservice: Appservice,
+    pub network: Network,
+    pub profile: Profile,
+    pub database: Database,
+    pub permissions: Permissions,
+    pub encryption: Encryption,
+    pub log: Log,
+}
+
+/// The sections in the order of the example file. Top-level keys come first, as TOML wants it.
+const SECTIONS: [Description; 9] = [
+    Keys::DESCRIPTION,
+    Homeserver::DESCRIPTION,
+    Appservice::DESCRIPTION,
+    Network::DESCRIPTION,
+    Profile::DESCRIPTION,
+    Database::DESCRIPTION,
+    Permissions::DESCRIPTION,
+    Encryption::DESCRIPTION,
+    Log::DESCRIPTION,
+];
+
+impl Config {
+    /// Reads and resolves a file. Paths of secret files are relative to its folder.
+    pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, Mistakes> {
+        let text = environment.file(path).map_err(|error| {
+            Mistakes::one("", format!("cannot read {}: {error}", path.display()))
+        })?;
+        Self::resolve(&text, path.parent().unwrap_or(Path::new("")), environment)
+    }
+
+    /// Resolves the text of a file that lies in `folder`.
+    pub fn resolve(
+        text: &str,
+        folder: &Path,
+        environment: &dyn Environment,
+    ) -> Result<Self, Mistakes> {
+        let root = reader::parse(text)?;
+        let mut source = Source::new(&root, folder, environment);
+        let keys = source.section();
+        let homeserver: Option<Homeserver> = source.section();
+        let appservice = source.section();
+        let network: Option<Network> = source.section();
+        let profile = source.section();
+        let database = source.section();
+        let permissions = source.section();
+        let encryption = source.section();
+        let log = source.section();
+        let mut mistakes = source.finish();
+        if let (Some(appservice), Some(network)) = (&appservice, &network) {
+            mistakes.extend(conflicts(appservice, network));
+        }
+        let config = (|| {
+            let homeserver = homeserver?;
+            let permissions: Permissions = permissions?;
+            Some(Self {
+                keys: keys?,
+                permissions: permissions.or_local(&homeserver.server_name),
+                homeserver,
+                appservice: appservice?,
+                network: network?,
+                profile: profile?,
+                database: database?,
+                encryption: encryption?,
+                log: log?,
+            })
+        })();
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            _ => Err(Mistakes::of(mistakes)),
+        }
+    }
+
+    /// The example file with fresh secrets in it. `fill` fills a slice with random bytes.
+    pub fn example(fill: &mut dyn FnMut(&mut [u8])) -> String {
+        example::fresh(&SECTIONS, fill)
+    }
+
+    /// The issuer of identity tokens: as configured, or our public address.
+    pub fn token_issuer(&self) -> &str {
+        self.profile.token_issuer.as_deref().unwrap_or_else(|| self.network.public_url.as_str())
+    }
+}
+
+/// What no section can know alone.
+fn conflicts(appservice: &Appservice, network: &Network) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut add = |path: &str, sentence: &str| mistakes.push(Mistake::new(path, sentence));
+    if appservice.as_token == appservice.hs_token {
+        add("appservice.hs_token", "must differ from `as_token`: they prove opposite sides");
+    }
+    if appservice.listen == network.listen && network.listen.port() != 0 {
+        add(
+            "network.listen",
+            "must differ from `appservice.listen`: the network must not reach the homeserver's side",
+        );
+    }
+    if network.reconnect_max_s < network.reconnect_min_s {
+        add("network.reconnect_max_s", "must not be shorter than `reconnect_min_s`");
+    }
+    let prefix = appservice.ghost_prefix.as_str();
+    if appservice.bot_localpart.as_str().starts_with(prefix) {
+        add(
+            "appservice.bot_localpart",
+            "a ghost's name must not be able to become the bot's: choose another",
+        );
+    }
+    mistakes
+}

@@ -1,0 +1,317 @@
+//! What an operator gets for what they typed.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ruma::user_id;
+
+use super::{Config, Environment, FanOut, JidForm, Level, LogFormat, Outbound, SECTIONS, example};
+
+#[derive(Default)]
+struct Fixture {
+    variables: BTreeMap<&'static str, &'static str>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Environment for Fixture {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|&value| value.to_owned())
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+fn fixture() -> Fixture {
+    let files = [("/etc/causeway/token", "file-token-0123456789\n"), ("/etc/causeway/empty", "\n")];
+    Fixture {
+        variables: [("TOKEN", "env-token-0123456789")].into(),
+        files: files.map(|(path, text)| (path.into(), text.to_owned())).into(),
+    }
+}
+
+fn resolve(text: &str) -> Result<Config, Vec<String>> {
+    Config::resolve(text, Path::new("/etc/causeway"), &fixture())
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+/// The smallest configuration that is complete.
+const LEAST: &str = r#"
+master_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+[homeserver]
+url = "http://127.0.0.1:8008/"
+server_name = "example.org"
+[appservice]
+url = "http://127.0.0.1:29330"
+as_token = "as-token-0123456789"
+hs_token = "hs-token-0123456789"
+[network]
+public_url = "https://wa.example.org/"
+integrator_id = 12
+"#;
+
+/// Checks the mistakes that a change of [`LEAST`] makes.
+#[track_caller]
+fn check(from: &str, to: &str, mistakes: &[&str]) {
+    assert!(from.is_empty() || LEAST.contains(from), "nothing to change: {from}");
+    let text = if from.is_empty() { format!("{LEAST}{to}") } else { LEAST.replace(from, to) };
+    assert_eq!(resolve(&text).map(|_| ()).unwrap_err(), mistakes, "for {to:?}");
+}
+
+#[test]
+fn the_least_configuration_has_the_documented_defaults() {
+    let config = resolve(LEAST).unwrap();
+    assert_eq!(config.homeserver.url.as_str(), "http://127.0.0.1:8008");
+    assert_eq!(config.appservice.listen, "127.0.0.1:29330".parse().unwrap());
+    assert_eq!(config.appservice.id, "whatsapp-interop");
+    assert_eq!(config.appservice.bot_localpart.as_str(), "whatsappbot");
+    assert_eq!(config.appservice.ghost_prefix.as_str(), "whatsapp_");
+    assert_eq!(config.network.listen, "127.0.0.1:29331".parse().unwrap());
+    assert_eq!(config.network.enlist_url.as_str(), "https://v.whatsapp.net/3p/interop_reg");
+    assert_eq!(config.network.integrator_id.get(), 12);
+    assert_eq!(config.network.root_key[..2], [0x14, 0x23]);
+    assert_eq!(config.network.keepalive_s, Duration::from_secs(25));
+    assert_eq!(config.token_issuer(), "https://wa.example.org");
+    assert_eq!(config.profile.jid_form, JidForm::Interop);
+    assert_eq!(config.profile.fan_out, FanOut::One);
+    assert_eq!(config.profile.header, *b"WA\x06\x03");
+    assert_eq!(config.profile.protocol_version.0, [1, 0, 3]);
+    assert_eq!(config.database.url.expose(), "sqlite:causeway.db");
+    assert_eq!(config.encryption.outbound, Outbound::AllDevices);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.keys.master_key.expose(), &[1; 32]);
+}
+
+#[test]
+fn every_mistake_is_found_at_once_with_its_path() {
+    let text = r#"
+        master_key = "c2hvcnQ="
+        log = "debug"
+        [homeserver]
+        url = "example.org"
+        sever_name = "example.org"
+        [appservice]
+        url = 7
+        listen = "localhost"
+        ghost_prefix = "WhatsApp"
+        hs_token = "short"
+        [network]
+        public_url = "https://wa.example.org/?x=1"
+        integrator_id = 1000
+        chat_url = "tcp://host"
+        root_key = "zz"
+        keepalive_s = 0
+        [network.profile]
+        jid_form = "pears"
+        read_receipts = "yes"
+        protocol_version = "1.0"
+        [permissions]
+        "alice" = "king"
+        "@alice" = "user"
+        [proxy]
+        x = 1
+    "#;
+    insta::assert_snapshot!(resolve(text).unwrap_err().join("\n"), @r#"
+    master_key: must be 32 bytes in base64, for example from `openssl rand -base64 32`
+    proxy: is not a key here: remove it
+    homeserver.url: must be an address like "https://host.name", without user, query or fragment
+    homeserver.server_name: is missing: it has no default, set it
+    homeserver.sever_name: is not a key here: did you mean `server_name`?
+    appservice.url: must be text in quotation marks
+    appservice.listen: must be an IP address and a port like "127.0.0.1:29330"
+    appservice.as_token: is missing: set `as_token`, or `as_token_file` to the path of a file that holds it, or `as_token_env` to the name of an environment variable that holds it
+    appservice.hs_token: must be at least 16 letters, digits or signs, without spaces
+    appservice.ghost_prefix: must be 1 to 64 of the characters a-z, 0-9 and ._=-/+
+    network.public_url: must be an address like "https://host.name", without user, query or fragment
+    network.integrator_id: must be a whole number from 1 to 999
+    network.chat_url: must be an address like "wss://host/path" or "tcp://host:port"
+    network.root_key: must be 64 hexadecimal digits
+    network.keepalive_s: must be a whole number of seconds from 1 to 2592000
+    network.profile.jid_form: must be one of "pair", "interop", "interop_bare"
+    network.profile.protocol_version: must be three numbers like "1.0.3"
+    network.profile.read_receipts: must be true or false
+    permissions."@alice": must be a Matrix id like "@alice:example.org", a server name, or "*"
+    permissions."alice": must be one of "none", "user", "admin"
+    log: must be a section: write `[log]` on a line
+    "#);
+}
+
+#[test]
+fn a_mistake_says_what_to_do() {
+    for (from, to, mistakes) in [
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "",
+            "appservice.as_token: is missing: set `as_token`, or `as_token_file` to the path of a file that holds it, or `as_token_env` to the name of an environment variable that holds it",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token_file = \"token\"\nas_token_env = \"TOKEN\"",
+            "appservice.as_token: is set more than once: keep one of `as_token`, `as_token_file` and `as_token_env`",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token_file = \"absent\"",
+            "appservice.as_token_file: the file cannot be read: entity not found",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token_file = \"empty\"",
+            "appservice.as_token_file: is empty",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token_env = \"ABSENT\"",
+            "appservice.as_token_env: no such environment variable is set for this process",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token = \"hs-token-0123456789\"",
+            "appservice.hs_token: must differ from `as_token`: they prove opposite sides",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token = \"as-token-0123456789\"\nbot_localpart = \"whatsapp_bot\"",
+            "appservice.bot_localpart: a ghost's name must not be able to become the bot's: choose another",
+        ),
+        (
+            "integrator_id = 12",
+            "integrator_id = 12\nlisten = \"127.0.0.1:29330\"",
+            "network.listen: must differ from `appservice.listen`: the network must not reach the homeserver's side",
+        ),
+        (
+            "integrator_id = 12",
+            "integrator_id = 12\nreconnect_min_s = 9\nreconnect_max_s = 8",
+            "network.reconnect_max_s: must not be shorter than `reconnect_min_s`",
+        ),
+        (
+            "",
+            "[log]\nfilter = \"causeway=loud\"",
+            "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",
+        ),
+        ("", "[databases]", "databases: is not a key here: did you mean `database`?"),
+        (
+            "",
+            "[database]\nurl = \"mysql://x\"",
+            "database.url: must begin with \"sqlite:\" and a path, or be \"postgres://user:password@host/name\"",
+        ),
+    ] {
+        check(from, to, &[mistakes]);
+    }
+}
+
+#[test]
+fn a_syntax_error_names_its_place_and_shows_no_value() {
+    let mistakes = resolve("master_key = \"hush\"\n[homeserver\nurl = \"hush\"").unwrap_err();
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].starts_with("line 2, column "), "{mistakes:?}");
+    assert!(!mistakes[0].contains("hush"), "{mistakes:?}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let mistakes = Config::load(Path::new("absent.toml"), &fixture()).unwrap_err();
+    assert_eq!(mistakes.to_string(), "cannot read absent.toml: entity not found");
+}
+
+#[test]
+fn a_secret_comes_from_a_value_a_file_or_the_environment() {
+    let value = r#"as_token = "as-token-0123456789""#;
+    for (setting, secret) in [
+        (value, "as-token-0123456789"),
+        ("as_token_file = \"token\"", "file-token-0123456789"),
+        ("as_token_file = \"/etc/causeway/token\"", "file-token-0123456789"),
+        ("as_token_env = \"TOKEN\"", "env-token-0123456789"),
+    ] {
+        let config = resolve(&LEAST.replace(value, setting)).unwrap();
+        assert_eq!(config.appservice.as_token.expose(), secret);
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let text = format!("{LEAST}[database]\nurl = \"postgres://bridge:hush-database@host/name\"");
+    let debug = format!("{:?}", resolve(&text).unwrap());
+    for secret in ["token-0123456789", "hush", "[1, 1, 1", "AQEB"] {
+        assert!(!debug.contains(secret), "{secret} in {debug}");
+    }
+}
+
+#[test]
+fn the_most_exact_permission_counts() {
+    let levels = |text: &str| {
+        let permissions = resolve(&format!("{LEAST}{text}")).unwrap().permissions;
+        [user_id!("@alice:example.org"), user_id!("@bob:example.org"), user_id!("@eve:evil.org")]
+            .map(|user| permissions.level(user))
+    };
+    assert_eq!(levels(""), [Level::User, Level::User, Level::None]);
+    assert_eq!(levels("[permissions]\n\"*\" = \"user\""), [Level::User; 3]);
+    assert_eq!(
+        levels(
+            "[permissions]\n\"@alice:example.org\" = \"admin\"\n\"example.org\" = \"none\"\n\"*\" = \"user\""
+        ),
+        [Level::Admin, Level::None, Level::User]
+    );
+}
+
+#[test]
+fn a_fresh_example_is_complete_and_no_secret_comes_twice() {
+    let mut next = 0_u8;
+    let text = Config::example(&mut |bytes| {
+        next += 1;
+        bytes.fill(next);
+    });
+    let config = resolve(&text).unwrap();
+    assert_eq!(config.keys.master_key.expose(), &[1; 32]);
+    assert_eq!(next, 3);
+}
+
+#[test]
+fn every_default_in_the_example_is_the_one_that_holds() {
+    let text = Config::example(&mut counting());
+    // A line with a default is the mark and the name without a space; prose has one.
+    let with_defaults: String = text
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|it| !it.starts_with(' ')).unwrap_or(line))
+        .filter(|line| !line.starts_with("token_issuer") && !line.starts_with('"'))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let [short, long] = [text, with_defaults].map(|text| resolve(&text).unwrap());
+    assert_eq!(format!("{short:?}"), format!("{long:?}"));
+}
+
+fn counting() -> impl FnMut(&mut [u8]) {
+    let mut next = 0_u8;
+    move |bytes| {
+        next += 1;
+        bytes.fill(next);
+    }
+}
+
+#[test]
+fn the_committed_example_is_the_generated_one_without_secrets() {
+    let text = example::write(&SECTIONS, &mut || example::PLACEHOLDER.to_owned());
+    check_committed("config.example.toml", &text);
+    let mistakes = resolve(&text).unwrap_err();
+    assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    assert!(mistakes.iter().all(|mistake| mistake.contains("still holds the placeholder")));
+}
+
+/// Compares with a file of the repository; `CAUSEWAY_BLESS=1` writes it instead.
+#[track_caller]
+fn check_committed(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("CAUSEWAY_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        committed, text,
+        "{name} is out of date: run the tests with CAUSEWAY_BLESS=1 and commit it"
+    );
+}
