@@ -18,6 +18,7 @@ mod network;
 mod permissions;
 mod profile;
 mod reader;
+mod registration;
 mod section;
 mod setting;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use self::{
     network::{ChatUrl, IntegratorId, Network},
     permissions::{Level, Permissions},
     profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
+    registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };
 use self::{
@@ -150,10 +152,21 @@ fn conflicts(appservice: &Appservice, network: &Network) -> Vec<Mistake> {
         add("network.reconnect_max_s", "must not be shorter than `reconnect_min_s`");
     }
     let prefix = appservice.ghost_prefix.as_str();
-    if appservice.bot_localpart.as_str().starts_with(prefix) {
+    for (path, localpart) in [
+        ("appservice.bot_localpart", appservice.bot_localpart.as_str()),
+        ("appservice.ghost_prefix", SENDER_LOCALPART),
+    ] {
+        if localpart.starts_with(prefix) {
+            add(
+                path,
+                "a ghost's name must not be able to become the bot's or the registration's: choose another",
+            );
+        }
+    }
+    if appservice.bot_localpart.as_str() == SENDER_LOCALPART {
         add(
             "appservice.bot_localpart",
-            "a ghost's name must not be able to become the bot's: choose another",
+            "is the name of the registration's own user, which cannot receive keys: choose another",
         );
     }
     mistakes

@@ -9,7 +9,10 @@ use std::{
 
 use ruma::user_id;
 
-use super::{Config, Environment, FanOut, JidForm, Level, LogFormat, Outbound, SECTIONS, example};
+use super::{
+    Config, Environment, FanOut, JidForm, Level, LogFormat, Outbound, SECTIONS, example,
+    registration,
+};
 
 #[derive(Default)]
 struct Fixture {
@@ -177,7 +180,12 @@ fn a_mistake_says_what_to_do() {
         (
             r#"as_token = "as-token-0123456789""#,
             "as_token = \"as-token-0123456789\"\nbot_localpart = \"whatsapp_bot\"",
-            "appservice.bot_localpart: a ghost's name must not be able to become the bot's: choose another",
+            "appservice.bot_localpart: a ghost's name must not be able to become the bot's or the registration's: choose another",
+        ),
+        (
+            r#"as_token = "as-token-0123456789""#,
+            "as_token = \"as-token-0123456789\"\nghost_prefix = \"whatsapp-\"",
+            "appservice.ghost_prefix: a ghost's name must not be able to become the bot's or the registration's: choose another",
         ),
         (
             "integrator_id = 12",
@@ -300,6 +308,48 @@ fn the_committed_example_is_the_generated_one_without_secrets() {
     let mistakes = resolve(&text).unwrap_err();
     assert_eq!(mistakes.len(), 3, "{mistakes:?}");
     assert!(mistakes.iter().all(|mistake| mistake.contains("still holds the placeholder")));
+}
+
+#[test]
+fn the_committed_registration_is_the_one_of_the_example() {
+    let mut names = ["AS_TOKEN_OF_THE_CONFIGURATION", "HS_TOKEN_OF_THE_CONFIGURATION"].into_iter();
+    let mut is_first = true;
+    let text = example::write(&SECTIONS, &mut || {
+        // The master key comes first and is no token.
+        let key =
+            std::mem::take(&mut is_first).then_some("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+        key.or_else(|| names.next()).unwrap().to_owned()
+    });
+    check_committed("registration.yaml", &registration(&resolve(&text).unwrap()));
+}
+
+#[test]
+fn a_homeserver_understands_the_registration() {
+    let text = LEAST.replace("\"example.org\"", "\"example.org:8448\"");
+    let yaml = registration(&resolve(&text).unwrap());
+    let read: ruma::api::appservice::Registration = serde_yaml_ng::from_str(&yaml).unwrap();
+    assert_eq!(read.url.as_deref(), Some("http://127.0.0.1:29330"));
+    assert_eq!(read.sender_localpart, "whatsapp-interop");
+    assert_eq!(
+        (read.as_token.as_str(), read.hs_token.as_str()),
+        ("as-token-0123456789", "hs-token-0123456789")
+    );
+    assert_eq!(read.rate_limited, Some(false));
+    let users: Vec<_> =
+        read.namespaces.users.iter().map(|it| (it.exclusive, it.regex.as_str())).collect();
+    assert_eq!(
+        users,
+        [(true, r"^@whatsappbot:example\.org:8448$"), (true, r"^@whatsapp_.+:example\.org:8448$")]
+    );
+    assert_eq!(read.namespaces.aliases[0].regex, r"^#whatsapp_.+:example\.org:8448$");
+    for flag in [
+        "receive_ephemeral",
+        "de.sorunome.msc2409.push_ephemeral",
+        "org.matrix.msc3202",
+        "io.element.msc4190",
+    ] {
+        assert!(yaml.contains(&format!("\n{flag}: true\n")), "{flag} in {yaml}");
+    }
 }
 
 /// Compares with a file of the repository; `CAUSEWAY_BLESS=1` writes it instead.
