@@ -10,3 +10,4 @@ pub mod domain;
 pub mod port;
 
 pub mod config;
+pub mod telemetry;

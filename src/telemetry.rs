@@ -1,0 +1,96 @@
+//! The log of the process. What must not be logged is kept out where it is made: types that hold
+//! plaintext, phone numbers or secrets have no telling `Debug`. Nothing here filters contents.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::ParseError,
+    fmt,
+    layer::SubscriberExt,
+    util::{SubscriberInitExt, TryInitError},
+};
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogFailure {
+    #[error("the log filter is not valid")]
+    Filter(#[from] ParseError),
+    #[error("the process has a log already")]
+    Twice(#[from] TryInitError),
+}
+
+/// Starts the log of the process on standard error: one line or, with `is_json`, one JSON object an
+/// event. `filter` is in the syntax of `tracing`, like `info,causeway::interop=debug`.
+pub fn start(filter: &str, is_json: bool) -> Result<(), LogFailure> {
+    Ok(subscriber(filter, is_json, io::stderr().is_terminal(), io::stderr)?.try_init()?)
+}
+
+fn subscriber<W>(
+    filter: &str,
+    is_json: bool,
+    is_colored: bool,
+    writer: W,
+) -> Result<impl SubscriberInitExt, ParseError>
+where
+    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if is_json {
+        lines.json().flatten_event(true).boxed()
+    } else {
+        lines.with_ansi(is_colored).boxed()
+    };
+    Ok(tracing_subscriber::registry().with(lines.with_filter(EnvFilter::try_new(filter)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(is_json: bool) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber("info", is_json, false, move || writer.clone()).unwrap();
+        tracing::dispatcher::with_default(&subscriber.into(), || {
+            tracing::info!(room = 7, "seen");
+            tracing::debug!("unseen");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn text_is_for_people() {
+        let log = logged(false);
+        assert!(log.contains(" INFO ") && log.contains("seen room=7"), "{log}");
+        assert_eq!(log.lines().count(), 1);
+    }
+
+    #[test]
+    fn json_is_one_object_a_line() {
+        let log = logged(true);
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!((&line["message"], &line["room"]), (&"seen".into(), &7.into()));
+    }
+
+    #[test]
+    fn a_wrong_filter_is_named() {
+        assert!(subscriber("causeway=loud", false, false, io::sink).is_err());
+    }
+}
