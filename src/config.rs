@@ -36,11 +36,12 @@ pub use self::{
     log::{Log, LogFilter, LogFormat},
     mistake::{Mistake, Mistakes},
     network::{ChatUrl, IntegratorId, Network},
-    permissions::{Level, Permissions},
     profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };
+use crate::domain::permission::Permissions;
+
 use self::{
     reader::Source,
     section::{Description, Section},

@@ -4,7 +4,14 @@
 //! is an argument.
 
 pub mod bridged;
+pub mod consent;
+pub mod event;
 pub mod ids;
 pub mod item;
 pub mod limits;
 pub mod markup;
+pub mod notice;
+pub mod outgoing;
+pub mod permission;
+pub mod phone;
+pub mod text;

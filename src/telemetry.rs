@@ -41,7 +41,9 @@ where
     } else {
         lines.with_ansi(is_colored).boxed()
     };
-    Ok(tracing_subscriber::registry().with(lines.with_filter(EnvFilter::try_new(filter)?)))
+    // The Signal library logs addresses and keys of peers; what it has to say, its errors say.
+    let filter = EnvFilter::try_new(format!("{filter},wacore_libsignal=off"))?;
+    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)))
 }
 
 #[cfg(test)]

@@ -1,49 +1,33 @@
 //! `[permissions]`: a section whose keys the operator chooses.
 
-use std::collections::BTreeMap;
-
-use ruma::{OwnedServerName, OwnedUserId, ServerName, UserId};
+use ruma::{OwnedServerName, OwnedUserId};
 
 use super::{
     reader::Reader,
     section::{Description, Section, choice},
     setting::Setting,
 };
+use crate::domain::permission::{Permission, Permissions};
 
 choice! {
-    /// What somebody may do.
+    /// A permission as it is written.
     Level {
-        /// Nothing: the bot does not answer.
+        /// May do nothing.
         None = "none",
-        /// Log in and chat.
+        /// May use the bridge.
         User = "user",
-        /// What a user may, and see and end other people's logins.
+        /// May also see and change what belongs to others.
         Admin = "admin",
     }
 }
 
-/// Who may use the bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permissions {
-    users: BTreeMap<OwnedUserId, Level>,
-    servers: BTreeMap<OwnedServerName, Level>,
-    everyone: Option<Level>,
-}
-
-impl Permissions {
-    /// What a person may do: the entry for them, else for their server, else for everybody.
-    pub fn level(&self, user: &UserId) -> Level {
-        let of_user = self.users.get(user);
-        let of_server = || self.servers.get(user.server_name());
-        of_user.or_else(of_server).copied().or(self.everyone).unwrap_or(Level::None)
-    }
-
-    /// Without any entry, the users of the own homeserver are users.
-    pub(super) fn or_local(mut self, server: &ServerName) -> Self {
-        if self.users.is_empty() && self.servers.is_empty() && self.everyone.is_none() {
-            self.servers.insert(server.to_owned(), Level::User);
+impl From<Level> for Permission {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::None => Self::None,
+            Level::User => Self::User,
+            Level::Admin => Self::Admin,
         }
-        self
     }
 }
 
@@ -63,11 +47,10 @@ impl Section for Permissions {
     };
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut permissions =
-            Self { users: BTreeMap::new(), servers: BTreeMap::new(), everyone: None };
+        let mut permissions = Self::default();
         for (key, value) in reader.entries() {
             let level = match Level::parse(&value) {
-                Ok(level) => level,
+                Ok(level) => Permission::from(level),
                 Err(sentence) => {
                     reader.mistake(&quoted(&key), sentence);
                     continue;

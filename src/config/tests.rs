@@ -9,9 +9,10 @@ use std::{
 
 use ruma::user_id;
 
+use crate::domain::permission::Permission;
+
 use super::{
-    Config, Environment, FanOut, JidForm, Level, LogFormat, Outbound, SECTIONS, example,
-    registration,
+    Config, Environment, FanOut, JidForm, LogFormat, Outbound, SECTIONS, example, registration,
 };
 
 #[derive(Default)]
@@ -255,15 +256,15 @@ fn the_most_exact_permission_counts() {
     let levels = |text: &str| {
         let permissions = resolve(&format!("{LEAST}{text}")).unwrap().permissions;
         [user_id!("@alice:example.org"), user_id!("@bob:example.org"), user_id!("@eve:evil.org")]
-            .map(|user| permissions.level(user))
+            .map(|user| permissions.of(user))
     };
-    assert_eq!(levels(""), [Level::User, Level::User, Level::None]);
-    assert_eq!(levels("[permissions]\n\"*\" = \"user\""), [Level::User; 3]);
+    assert_eq!(levels(""), [Permission::User, Permission::User, Permission::None]);
+    assert_eq!(levels("[permissions]\n\"*\" = \"user\""), [Permission::User; 3]);
     assert_eq!(
         levels(
             "[permissions]\n\"@alice:example.org\" = \"admin\"\n\"example.org\" = \"none\"\n\"*\" = \"user\""
         ),
-        [Level::Admin, Level::None, Level::User]
+        [Permission::Admin, Permission::None, Permission::User]
     );
 }
 

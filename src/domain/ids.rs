@@ -116,11 +116,20 @@ impl GhostNamer {
         self.short_hash("transaction", about)
     }
 
+    /// Recognises the same bytes again without keeping them.
+    pub fn digest_of(&self, bytes: &[u8]) -> String {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(b"digest");
+        mac.update(bytes);
+        hex::encode_upper(&mac.finalize().into_bytes()[..16])
+    }
+
     /// The network id of a message from Matrix: the same event is the same message.
     pub fn remote_message_id(&self, event: &EventId) -> RemoteMessageId {
         // Upper-case hexadecimal is what the network's own clients use.
         let digest = self.digest("message", &[event.as_str()]);
-        RemoteMessageId(digest[..16].iter().map(|byte| format!("{byte:02X}")).collect())
+        RemoteMessageId(hex::encode_upper(&digest[..16]))
     }
 
     fn digest(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {

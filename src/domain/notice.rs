@@ -1,0 +1,139 @@
+//! Every sentence that a person reads in a portal when something did not go as they expect. Each
+//! says what happened and what to do.
+
+/// Why a notice is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The room is not encrypted.
+    UnencryptedRoom,
+    /// The room is encrypted, this message was not.
+    UnencryptedMessage,
+    /// Somebody else than the portal's person wrote.
+    NotYours,
+    /// No room key came in time.
+    RoomKeyMissing,
+    /// The event can never be decrypted.
+    EventUndecryptable,
+    /// Longer than the network takes.
+    TooLong { chars: usize, max: usize },
+    /// A kind of event that the bridge does not carry (yet).
+    EventKindNotCarried { kind: String },
+    /// An edit was sent as a new message, because the network has none.
+    EditSentAnew,
+    /// The contact has no keys to encrypt for.
+    ContactWithoutKeys,
+    /// The contact's keys did not verify.
+    ContactKeysInvalid,
+    /// The network refused the message for good.
+    RefusedByNetwork { reason: String },
+    /// The person's login is gone.
+    NotLoggedIn,
+    /// A message of the contact could not be decrypted, even after asking again.
+    MessageUndecryptable,
+    /// A kind of message that the bridge does not show (yet).
+    MessageKindNotShown { kind: String },
+    /// The contact's identity key is another one.
+    IdentityChanged,
+}
+
+impl Notice {
+    /// A short name of the kind, the same for every notice of it: what makes a repetition one.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UnencryptedRoom => "unencrypted-room",
+            Self::UnencryptedMessage => "unencrypted-message",
+            Self::NotYours => "not-yours",
+            Self::RoomKeyMissing => "room-key-missing",
+            Self::EventUndecryptable => "event-undecryptable",
+            Self::TooLong { .. } => "too-long",
+            Self::EventKindNotCarried { .. } => "event-kind-not-carried",
+            Self::EditSentAnew => "edit-sent-anew",
+            Self::ContactWithoutKeys => "contact-without-keys",
+            Self::ContactKeysInvalid => "contact-keys-invalid",
+            Self::RefusedByNetwork { .. } => "refused-by-network",
+            Self::NotLoggedIn => "not-logged-in",
+            Self::MessageUndecryptable => "message-undecryptable",
+            Self::MessageKindNotShown { .. } => "message-kind-not-shown",
+            Self::IdentityChanged => "identity-changed",
+        }
+    }
+
+    pub fn text(&self) -> String {
+        match self {
+            Self::UnencryptedRoom => {
+                "This room is not encrypted, so nothing was sent: this bridge \
+                carries only encrypted rooms. Switch on encryption in the room's settings, or use \
+                the room that the bridge made for this contact."
+                    .to_owned()
+            }
+            Self::UnencryptedMessage => "That message was not encrypted, so it was not sent. Send \
+                it again from a client that supports encryption."
+                .to_owned(),
+            Self::NotYours => "Only the person whom this chat belongs to can write to this \
+                contact. Your message was not sent."
+                .to_owned(),
+            Self::RoomKeyMissing => "A message of yours could not be read, because your client \
+                did not share its key. It was not sent; please write it again."
+                .to_owned(),
+            Self::EventUndecryptable => "A message of yours could not be decrypted, so it was not \
+                sent. Please write it again."
+                .to_owned(),
+            Self::TooLong { chars, max } => format!(
+                "That message has {chars} characters; WhatsApp takes at most {max}. It was \
+                 not sent: please split it."
+            ),
+            Self::EventKindNotCarried { kind } => {
+                format!("This bridge does not carry {kind} yet. It was not sent; text is carried.")
+            }
+            Self::EditSentAnew => "WhatsApp's interface knows no edits, so your correction was \
+                sent as a new message."
+                .to_owned(),
+            Self::ContactWithoutKeys => {
+                "This contact has no encryption keys at the moment, so the \
+                message was not sent. Please try again later."
+                    .to_owned()
+            }
+            Self::ContactKeysInvalid => "This contact's encryption keys did not verify, so the \
+                message was not sent. Please try again later, and ask the contact in another way \
+                if it goes on."
+                .to_owned(),
+            Self::RefusedByNetwork { reason } => {
+                format!("WhatsApp did not take that message: {reason}. It was not delivered.")
+            }
+            Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
+                Send `login` to the bridge's bot first."
+                .to_owned(),
+            Self::MessageUndecryptable => {
+                "A message from this contact could not be decrypted, and \
+                asking for it again did not help. Please ask the contact to send it again."
+                    .to_owned()
+            }
+            Self::MessageKindNotShown { kind } => format!(
+                "This contact sent {kind}, which this bridge cannot show yet. It can be seen in \
+                 the contact's WhatsApp only."
+            ),
+            Self::IdentityChanged => "This contact's security keys have changed: they have a new \
+                phone or installed WhatsApp again. If that surprises you, ask them in another way."
+                .to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_one_clean_paragraph() {
+        let notices = [
+            Notice::UnencryptedRoom,
+            Notice::RoomKeyMissing,
+            Notice::TooLong { chars: 70_000, max: 65_536 },
+            Notice::EventKindNotCarried { kind: "stickers".to_owned() },
+            Notice::IdentityChanged,
+        ];
+        for text in notices.map(|notice| notice.text()) {
+            assert!(text.ends_with('.') && !text.contains("  ") && !text.contains('\n'), "{text}");
+        }
+    }
+}
