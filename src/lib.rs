@@ -9,5 +9,10 @@ pub mod domain;
 
 pub mod port;
 
+pub mod runtime;
+
+pub mod command;
+pub mod http;
+
 pub mod config;
 pub mod telemetry;

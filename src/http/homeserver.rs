@@ -1,0 +1,174 @@
+//! The homeserver's face (application service API): transactions, ping, queries.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+    routing::{get, post, put},
+};
+use ruma::{OwnedUserId, RoomAliasId, UserId};
+use serde::Deserialize;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use super::answer;
+use crate::{
+    domain::{bridged::ActAs, item::KeyChanges, limits},
+    port::{Homeserver, Storage},
+    runtime::{Answer, Intake, Transaction},
+};
+
+/// What the homeserver's listener needs.
+#[derive(Clone)]
+pub struct HomeserverFace {
+    pub intake: Intake,
+    pub homeserver: Arc<dyn Homeserver>,
+    pub storage: Arc<dyn Storage>,
+    pub hs_token: Arc<str>,
+}
+
+impl fmt::Debug for HomeserverFace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HomeserverFace(…)")
+    }
+}
+
+impl HomeserverFace {
+    /// The routes of the application service API, each behind the `hs_token`.
+    pub fn router(self) -> Router {
+        let private = Router::new()
+            .route("/_matrix/app/v1/transactions/{id}", put(transaction))
+            .route("/_matrix/app/v1/ping", post(ping))
+            .route("/_matrix/app/v1/users/{id}", get(user))
+            .route("/_matrix/app/v1/rooms/{alias}", get(room))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), authorized));
+        Router::new()
+            .route("/health", get(async || "ok"))
+            .merge(private)
+            .layer(DefaultBodyLimit::max(limits::TRANSACTION_BYTES_MAX))
+            .with_state(self)
+    }
+}
+
+/// Older homeservers send the token in the query only.
+#[derive(Deserialize)]
+struct TokenQuery {
+    access_token: Option<String>,
+}
+
+async fn authorized(
+    State(face): State<HomeserverFace>,
+    Query(query): Query<TokenQuery>,
+    headers: HeaderMap,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let token = bearer.or(query.access_token.as_deref()).unwrap_or_default();
+    if token.as_bytes().ct_eq(face.hs_token.as_bytes()).into() {
+        next.run(request).await
+    } else {
+        tracing::warn!("refused a request with a wrong or missing hs_token");
+        answer::forbidden()
+    }
+}
+
+/// `PUT /_matrix/app/v1/transactions/{txnId}`, with the extensions of MSC3202 and MSC4203.
+async fn transaction(
+    State(face): State<HomeserverFace>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let Ok(body) = serde_json::from_slice::<Value>(&body) else {
+        return answer::refused(StatusCode::BAD_REQUEST, "M_NOT_JSON", "This is no JSON.");
+    };
+    // A homeserver that goes away does not stop the intake half-way.
+    let intake = face.intake.clone();
+    let taken = tokio::spawn(async move { intake.transaction(id, parsed(body)).await });
+    match taken.await {
+        Ok(Ok(Answer::Acknowledge)) => answer::done(),
+        Ok(Err(failure)) => {
+            tracing::error!(%failure, "could not take in a transaction");
+            answer::later()
+        }
+        Ok(Ok(Answer::Later)) | Err(_) => answer::later(),
+    }
+}
+
+fn parsed(mut body: Value) -> Transaction {
+    let mut list = |name: &str| match body.get_mut(name).map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    let events = list("events");
+    let to_device = list("de.sorunome.msc2409.to_device");
+    let users = |names: &Value| -> Vec<OwnedUserId> {
+        let names = names.as_array().map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter_map(|id| OwnedUserId::try_from(id.as_str()?).ok()).collect()
+    };
+    let lists = &body["org.matrix.msc3202.device_lists"];
+    let keys = KeyChanges {
+        to_device,
+        device_lists_changed: users(&lists["changed"]),
+        device_lists_left: users(&lists["left"]),
+        one_time_key_counts: body["org.matrix.msc3202.device_one_time_keys_count"].clone(),
+        unused_fallback_key_types: body["org.matrix.msc3202.device_unused_fallback_key_types"]
+            .clone(),
+    };
+    Transaction { events, keys }
+}
+
+/// `POST /_matrix/app/v1/ping`
+async fn ping() -> Response {
+    answer::done()
+}
+
+/// `GET /_matrix/app/v1/users/{userId}`: whether the user is one that we made.
+async fn user(State(face): State<HomeserverFace>, Path(id): Path<String>) -> Response {
+    let Ok(id) = UserId::parse(id) else { return answer::not_found() };
+    match face.homeserver.our_user(&id) {
+        Some(ActAs::Bot) => answer::done(),
+        Some(ActAs::Ghost(key)) => match face.storage.ghost(&key).await {
+            Ok(Some(_)) => answer::done(),
+            Ok(None) => answer::not_found(),
+            Err(failure) => {
+                tracing::error!(%failure, "could not look for a ghost");
+                answer::later()
+            }
+        },
+        None => answer::not_found(),
+    }
+}
+
+/// `GET /_matrix/app/v1/rooms/{roomAlias}`: rooms are never made because somebody asks for one.
+async fn room(Path(alias): Path<String>) -> Response {
+    let _well_formed = RoomAliasId::parse(alias).is_ok();
+    answer::not_found()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_keeps_what_is_well_formed() {
+        let transaction = parsed(json!({
+            "events": [1, {"type": "x"}],
+            "de.sorunome.msc2409.to_device": [{"type": "m.room_key_request"}],
+            "org.matrix.msc3202.device_lists": {"changed": ["@a:b.c", "no id", 3]},
+        }));
+        assert_eq!(transaction.events.len(), 2);
+        assert_eq!(transaction.keys.to_device.len(), 1);
+        assert_eq!(transaction.keys.device_lists_changed.len(), 1);
+        assert!(parsed(json!("nonsense")).keys.is_empty());
+    }
+}

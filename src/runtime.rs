@@ -1,0 +1,35 @@
+//! What performs the decisions: intake, lanes, the two paths of a message, the outbox, connections.
+//!
+//! Mailboxes carry hints, the database carries facts: every hint may be lost, and what is to be
+//! done is found again in storage. The runtime holds ports only; it names no adapter.
+
+mod commit;
+mod connection;
+mod hints;
+mod inbox;
+mod intake;
+mod lanes;
+mod logins;
+mod management;
+mod membership;
+mod outbox;
+mod ports;
+mod prekeys;
+mod receipts;
+mod rooms;
+mod sessions;
+mod speech;
+mod stop;
+mod to_matrix;
+mod to_network;
+
+pub use connection::{ConnectionState, Links};
+pub use hints::Hints;
+pub use inbox::Inbox;
+pub use intake::{Answer, Intake, Transaction};
+pub use logins::{LeaveOutcome, Logins, StartOutcome};
+pub use management::{Asked, Commands};
+pub use outbox::Outbox;
+pub use ports::Ports;
+pub use rooms::Rooms;
+pub use stop::Stop;

@@ -1,0 +1,243 @@
+//! The inbox: each item goes to the path that it belongs to, and what the path decided is
+//! committed together with the item's end.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use async_trait::async_trait;
+
+use super::{
+    commit::commit,
+    connection::Links,
+    hints::Hints,
+    lanes::{self, LaneWork, Rest},
+    management::{Commands, Management},
+    membership::Membership,
+    ports::Ports,
+    receipts::Receipts,
+    rooms::Rooms,
+    sessions::Sessions,
+    speech::Speech,
+    stop::Stop,
+    to_matrix::ToMatrix,
+    to_network::ToNetwork,
+};
+use crate::{
+    domain::{
+        bridged::Timestamp,
+        event::Event,
+        ids::Lane,
+        item::{InboxItem, RawEvent},
+        limits,
+        notice::Notice,
+    },
+    port::{
+        Failure, Retry,
+        storage::{Change, InboxId, InboxRow},
+    },
+};
+
+/// What becomes of an item.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is done, once these changes are committed with it.
+    Done(Vec<Change>),
+    /// It belongs to another lane.
+    Move(Lane),
+    /// Not yet.
+    Wait { until: Timestamp },
+    /// It can never be done: set it aside, with these changes (a notice, for example).
+    SetAside { reason: String, changes: Vec<Change> },
+}
+
+impl Outcome {
+    pub(crate) fn nothing() -> Self {
+        Self::Done(Vec::new())
+    }
+}
+
+/// Works through the inbox.
+#[derive(Debug)]
+pub struct Inbox {
+    ports: Ports,
+    hints: Hints,
+    stop: Stop,
+    to_network: ToNetwork,
+    to_matrix: ToMatrix,
+    receipts: Receipts,
+    membership: Membership,
+    management: Management,
+    speech: Speech,
+    /// Lanes work up to this row: the key changes before it have reached the machines.
+    bound: AtomicI64,
+}
+
+impl Inbox {
+    pub fn new(
+        ports: &Ports,
+        hints: &Hints,
+        links: &Links,
+        rooms: &Rooms,
+        commands: Arc<dyn Commands>,
+        stop: Stop,
+    ) -> Self {
+        let speech = Speech::new(ports.clone());
+        let sessions = Sessions::new(ports.clone());
+        let to_network =
+            ToNetwork::new(ports.clone(), links.clone(), sessions.clone(), speech.clone());
+        Self {
+            receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
+            to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone()),
+            membership: Membership::new(ports.clone(), rooms.clone()),
+            management: Management::new(ports.clone(), commands, speech.clone()),
+            to_network,
+            speech,
+            ports: ports.clone(),
+            hints: hints.clone(),
+            stop,
+            bound: AtomicI64::new(0),
+        }
+    }
+
+    /// Works until the stop.
+    pub async fn run(self) {
+        let (hint, clock) = (self.hints.inbox(), Arc::clone(&self.ports.clock));
+        let stop = self.stop.clone();
+        lanes::drive(Arc::new(self), hint, clock, stop).await;
+    }
+
+    /// Every key change that has arrived reaches the machines before any event does.
+    async fn drain_keys(&self) -> Result<(), Failure> {
+        let bound = self.ports.storage.inbox_bound().await?;
+        while let Some(row) = self.ports.storage.inbox_next(&Lane::Keys, None).await? {
+            let ended = match &row.item {
+                InboxItem::Keys(changes) => self.ports.cipher.receive(changes).await,
+                _ => Err(Failure::never("an item in the lane of keys that is no key change")),
+            };
+            match ended {
+                Ok(()) => self.end(&row, Outcome::nothing()).await?,
+                Err(failure) if failure.retry == Retry::Later => return Err(failure),
+                Err(failure) => self.end(&row, set_aside(&failure)).await?,
+            }
+        }
+        if let Some(InboxId(bound)) = bound {
+            self.bound.fetch_max(bound, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    async fn end(&self, row: &InboxRow, outcome: Outcome) -> Result<(), Failure> {
+        let id = row.id;
+        let changes = match outcome {
+            Outcome::Done(mut changes) => {
+                changes.push(Change::InboxDone(id));
+                changes
+            }
+            Outcome::Move(lane) => {
+                self.hints.inbox().notify_one();
+                vec![Change::InboxMoved { id, lane }]
+            }
+            Outcome::Wait { until } => {
+                vec![Change::InboxParked { id, until, attempts: row.attempts + 1 }]
+            }
+            Outcome::SetAside { reason, mut changes } => {
+                tracing::warn!(row = id.0, reason, "set an item aside");
+                changes.push(Change::InboxQuarantined { id, reason });
+                changes
+            }
+        };
+        commit(&self.ports, &self.hints, changes).await
+    }
+
+    async fn outcome(&self, row: &InboxRow) -> Result<Outcome, Failure> {
+        match (&row.lane, &row.item) {
+            (Lane::Unplaced, _) => {
+                Ok(Outcome::SetAside { reason: "malformed event".to_owned(), changes: Vec::new() })
+            }
+            (_, InboxItem::Event(raw)) => self.event(row, raw).await,
+            (Lane::Portal(portal), InboxItem::Message(message)) => {
+                self.to_matrix.message(row, portal, message).await
+            }
+            (Lane::Portal(portal), InboxItem::Receipt(receipt)) => {
+                self.receipts.receipt(row, portal, receipt).await
+            }
+            (Lane::Portal(portal), InboxItem::IdentityChanged(_)) => {
+                let about = format!("identity/{}", row.id.0);
+                let said = self.speech.to_portal(portal, &Notice::IdentityChanged, &about).await?;
+                Ok(Outcome::Done(said.into_iter().collect()))
+            }
+            (Lane::Keys | Lane::Room(_), _) | (Lane::Portal(_), InboxItem::Keys(_)) => {
+                Ok(Outcome::SetAside {
+                    reason: "an item in a lane that it does not belong to".to_owned(),
+                    changes: Vec::new(),
+                })
+            }
+        }
+    }
+
+    async fn event(&self, row: &InboxRow, raw: &RawEvent) -> Result<Outcome, Failure> {
+        let Some(event) = Event::parse(raw) else {
+            return Err(Failure::never("malformed event"));
+        };
+        if self.ports.homeserver.our_user(&event.sender).is_some() {
+            return Ok(Outcome::nothing());
+        }
+        if let Some((member, membership)) = event.membership() {
+            return self.membership.changed(&event, member, membership).await;
+        }
+        match (&row.lane, self.ports.storage.portal_of_room(&event.room).await?) {
+            (Lane::Portal(lane), Some(portal)) if portal.key == *lane => {
+                self.to_network.event(row, &portal, &event, raw).await
+            }
+            (_, Some(portal)) => Ok(Outcome::Move(Lane::Portal(portal.key))),
+            (_, None) => self.management.event(row, &event, raw).await,
+        }
+    }
+}
+
+#[async_trait]
+impl LaneWork for Inbox {
+    async fn lanes(&self) -> Result<Vec<Lane>, Failure> {
+        self.drain_keys().await?;
+        self.ports.storage.inbox_lanes().await
+    }
+
+    async fn work(&self, lane: &Lane) -> Result<Rest, Failure> {
+        while !self.stop.begun() {
+            let bound = InboxId(self.bound.load(Ordering::Acquire));
+            let Some(row) = self.ports.storage.inbox_next(lane, Some(bound)).await? else {
+                return Ok(Rest::Empty);
+            };
+            if row.not_before > self.ports.clock.now() {
+                return Ok(Rest::Until(row.not_before));
+            }
+            let outcome = match self.outcome(&row).await {
+                Ok(outcome) => outcome,
+                Err(failure) if failure.retry == Retry::Never => set_aside(&failure),
+                Err(failure) => self.later(&row, &failure),
+            };
+            self.end(&row, outcome).await?;
+        }
+        Ok(Rest::Empty)
+    }
+
+    async fn set_aside(&self, lane: &Lane) -> Result<(), Failure> {
+        let Some(row) = self.ports.storage.inbox_next(lane, None).await? else { return Ok(()) };
+        self.end(&row, set_aside(&Failure::never("working on it panicked"))).await
+    }
+}
+
+impl Inbox {
+    /// The outside is away: there is no last attempt, because nothing may be lost.
+    fn later(&self, row: &InboxRow, failure: &Failure) -> Outcome {
+        tracing::warn!(row = row.id.0, attempts = row.attempts, %failure, "will try an item again");
+        let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
+        Outcome::Wait { until: self.ports.clock.now() + limits::millis(pause) }
+    }
+}
+
+fn set_aside(failure: &Failure) -> Outcome {
+    Outcome::SetAside { reason: failure.to_string(), changes: Vec::new() }
+}

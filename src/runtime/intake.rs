@@ -1,0 +1,143 @@
+//! Intake: what comes in becomes durable, and only then is it acknowledged.
+//!
+//! Nothing is decrypted or decided here. A transaction is one commit: its id, its key changes
+//! first, then one row an event.
+
+use serde_json::Value;
+
+use super::{hints::Hints, ports::Ports};
+use crate::{
+    domain::{
+        event::Event,
+        ids::{Lane, LoginId, PortalKey},
+        item::{InboundMessage, InboundReceipt, InboxItem, KeyChanges, RawEvent},
+        limits,
+    },
+    port::{
+        Failure,
+        network::Inbound,
+        storage::{InboxDraft, Intake as Taken, IntakeKey},
+    },
+};
+
+/// What the homeserver pushed, unparsed as far as possible.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub events: Vec<Value>,
+    pub keys: KeyChanges,
+}
+
+/// What to tell the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is durable (now or since an earlier delivery).
+    Acknowledge,
+    /// There is no room at the moment: send it again.
+    Later,
+}
+
+/// Takes in from both sides. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    ports: Ports,
+    hints: Hints,
+}
+
+impl Intake {
+    pub fn new(ports: Ports, hints: Hints) -> Self {
+        Self { ports, hints }
+    }
+
+    /// A transaction of the homeserver.
+    pub async fn transaction(
+        &self,
+        id: String,
+        transaction: Transaction,
+    ) -> Result<Answer, Failure> {
+        let received_at = self.ports.clock.now();
+        if transaction.events.len() + transaction.keys.to_device.len()
+            > limits::TRANSACTION_ITEMS_MAX
+        {
+            return Ok(Answer::Later);
+        }
+        let mut drafts = Vec::with_capacity(transaction.events.len() + 1);
+        if !transaction.keys.is_empty() {
+            let item = InboxItem::Keys(transaction.keys);
+            drafts.push(InboxDraft { lane: Lane::Keys, item, received_at });
+        }
+        for event in transaction.events {
+            let lane = self.lane_of_event(&event).await?;
+            drafts.push(InboxDraft { lane, item: InboxItem::Event(RawEvent(event)), received_at });
+        }
+        self.take_in(IntakeKey::Transaction(id), drafts).await
+    }
+
+    /// A stanza that waits for its acknowledgement; `None` if there is nothing to keep.
+    pub(crate) async fn inbound(
+        &self,
+        login: &LoginId,
+        inbound: &Inbound,
+    ) -> Result<Answer, Failure> {
+        let (user, about, item) = match inbound {
+            Inbound::Message { message, .. } => (
+                &message.from.user,
+                self.about_message(message),
+                InboxItem::Message(message.clone()),
+            ),
+            Inbound::Receipt { receipt, .. } => (
+                &receipt.from.user,
+                self.about_receipt(receipt),
+                InboxItem::Receipt(receipt.clone()),
+            ),
+            Inbound::IdentityChanged { user, .. } => {
+                // Each one is news, even when it says the same as the last.
+                let about = format!("identity/{}", self.ports.clock.now());
+                (user, about, InboxItem::IdentityChanged(user.clone()))
+            }
+            Inbound::PreKeysLow { .. } => return Ok(Answer::Acknowledge),
+        };
+        let ghost = self.ports.namer.ghost_key(user);
+        let lane = Lane::Portal(PortalKey { login: login.clone(), ghost: ghost.clone() });
+        let about = format!("{}/{about}", ghost.0);
+        let draft = InboxDraft { lane, item, received_at: self.ports.clock.now() };
+        self.take_in(IntakeKey::Stanza { login: login.clone(), about }, vec![draft]).await
+    }
+
+    async fn take_in(&self, key: IntakeKey, drafts: Vec<InboxDraft>) -> Result<Answer, Failure> {
+        let now = self.ports.clock.now();
+        Ok(match self.ports.storage.take_in(key, drafts, now).await? {
+            Taken::Stored => {
+                self.hints.inbox().notify_one();
+                Answer::Acknowledge
+            }
+            Taken::Repeated => Answer::Acknowledge,
+            Taken::Full => {
+                tracing::warn!("the inbox is full: told the sender to come again later");
+                Answer::Later
+            }
+        })
+    }
+
+    /// The portal's lane for a portal's room, so that both directions share it.
+    async fn lane_of_event(&self, event: &Value) -> Result<Lane, Failure> {
+        let Some(Event { room, .. }) = Event::parse_value(event) else {
+            return Ok(Lane::Unplaced);
+        };
+        let portal = self.ports.storage.portal_of_room(&room).await?;
+        Ok(portal.map_or(Lane::Room(room), |portal| Lane::Portal(portal.key)))
+    }
+
+    /// A message that is sent again after a retry receipt has the same id and another ciphertext:
+    /// it is a new delivery. The message map keeps it from being shown twice.
+    fn about_message(&self, message: &InboundMessage) -> String {
+        let bytes = message.ciphertext.as_ref().map_or(&[][..], |ciphertext| &ciphertext.bytes);
+        let digest = self.ports.namer.digest_of(bytes);
+        format!("message/{}/{}/{digest}", message.from.device, message.id.0)
+    }
+
+    fn about_receipt(&self, receipt: &InboundReceipt) -> String {
+        let ids: Vec<&str> = receipt.messages.iter().map(|id| id.0.as_str()).collect();
+        let digest = self.ports.namer.digest_of(ids.join("/").as_bytes());
+        format!("receipt/{}/{:?}/{digest}", receipt.from.device, receipt.kind)
+    }
+}

@@ -1,0 +1,137 @@
+//! Lanes: one item at a time, oldest first, lanes side by side. The mechanism that the inbox and
+//! every outbox share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{sync::Notify, task::JoinSet};
+
+use super::stop::Stop;
+use crate::{
+    domain::{bridged::Timestamp, ids::Lane, limits},
+    port::{Clock, Failure},
+};
+
+/// How a lane came to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing (more) to do.
+    Empty,
+    /// Its oldest item waits until then.
+    Until(Timestamp),
+}
+
+/// What is in the lanes and how an item is worked on.
+#[async_trait]
+pub(crate) trait LaneWork: Send + Sync + 'static {
+    /// Lanes that hold something, after whatever must come before all of them.
+    async fn lanes(&self) -> Result<Vec<Lane>, Failure>;
+
+    /// Works on one lane until it rests.
+    async fn work(&self, lane: &Lane) -> Result<Rest, Failure>;
+
+    /// Sets the oldest item of a lane aside, because working on it panicked.
+    async fn set_aside(&self, lane: &Lane) -> Result<(), Failure>;
+}
+
+/// Drives the lanes until the stop: at each hint, and when a waiting lane's time has come.
+pub(crate) async fn drive(
+    work: Arc<dyn LaneWork>,
+    hint: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+) {
+    let mut pump =
+        Pump { work, running: JoinSet::new(), lanes: BTreeMap::new(), waiting: BTreeMap::new() };
+    loop {
+        pump.begin(clock.now()).await;
+        let pause = pump.pause(clock.now());
+        tokio::select! {
+            () = stop.soft() => break,
+            () = hint.notified() => {}
+            () = clock.sleep(pause) => {}
+            Some(ended) = pump.running.join_next_with_id(), if !pump.running.is_empty() => {
+                pump.ended(ended, clock.now()).await;
+            }
+        }
+    }
+    // What is in hand is finished, unless the hard stop comes first.
+    tokio::select! {
+        () = stop.hard() => pump.running.shutdown().await,
+        () = async { while pump.running.join_next().await.is_some() {} } => {}
+    }
+}
+
+/// With no hint for this long, storage is asked anyway: a hint may be lost.
+const LOOK_ANYWAY: Duration = Duration::from_secs(10);
+
+struct Pump {
+    work: Arc<dyn LaneWork>,
+    running: JoinSet<Result<Rest, Failure>>,
+    /// Which task works on which lane.
+    lanes: BTreeMap<tokio::task::Id, Lane>,
+    waiting: BTreeMap<Lane, Timestamp>,
+}
+
+type Ended = Result<(tokio::task::Id, Result<Rest, Failure>), tokio::task::JoinError>;
+
+impl Pump {
+    /// Starts every lane that is not running or waiting, up to the limit.
+    async fn begin(&mut self, now: Timestamp) {
+        let lanes = match self.work.lanes().await {
+            Ok(lanes) => lanes,
+            Err(failure) => {
+                tracing::warn!(%failure, "could not look for work; will look again");
+                return;
+            }
+        };
+        self.waiting.retain(|_, until| *until > now);
+        let busy: BTreeSet<Lane> = self.lanes.values().cloned().collect();
+        for lane in lanes {
+            if self.running.len() >= limits::LANES_AT_ONCE_MAX {
+                break;
+            }
+            if busy.contains(&lane) || self.waiting.contains_key(&lane) {
+                continue;
+            }
+            let (work, of) = (Arc::clone(&self.work), lane.clone());
+            let task = self.running.spawn(async move { work.work(&of).await });
+            self.lanes.insert(task.id(), lane);
+        }
+    }
+
+    fn pause(&self, now: Timestamp) -> Duration {
+        let soonest = self.waiting.values().min().map_or(LOOK_ANYWAY, |until| {
+            Duration::from_millis(u64::try_from(until - now).unwrap_or(0))
+        });
+        soonest.min(LOOK_ANYWAY)
+    }
+
+    async fn ended(&mut self, ended: Ended, now: Timestamp) {
+        let (id, rest) = match ended {
+            Ok((id, Ok(rest))) => (id, rest),
+            Ok((id, Err(failure))) => {
+                tracing::warn!(%failure, "a lane stopped; will look again");
+                (id, Rest::Until(now + limits::millis(limits::ITEM_BACKOFF.min)))
+            }
+            Err(panicked) => {
+                let id = panicked.id();
+                if let Some(lane) = self.lanes.get(&id) {
+                    tracing::error!(?lane, "working on an item panicked; it is set aside");
+                    if let Err(failure) = self.work.set_aside(lane).await {
+                        tracing::error!(%failure, "could not set the item aside");
+                    }
+                }
+                (id, Rest::Until(now + limits::millis(limits::ITEM_BACKOFF.min)))
+            }
+        };
+        let Some(lane) = self.lanes.remove(&id) else { return };
+        if let Rest::Until(until) = rest {
+            self.waiting.insert(lane, until);
+        }
+    }
+}

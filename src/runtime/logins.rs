@@ -1,0 +1,235 @@
+//! Logins: a person comes with their consent, stays connected, and leaves with their keys deleted.
+
+use ruma::{OwnedUserId, UserId};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    connection::{Connection, ConnectionState, Links},
+    hints::Hints,
+    intake::Intake,
+    ports::Ports,
+    rooms::Rooms,
+    stop::Stop,
+};
+use crate::{
+    domain::{
+        bridged::{ActAs, Consent, Login, LoginState, Portal},
+        consent::CONSENT_TEXT_VERSION,
+        ids::LoginId,
+        limits,
+    },
+    port::{
+        Failure,
+        network::{LoginKeys, Resolved},
+        storage::Change,
+    },
+    signal::{OurIdentity, SignedPreKey},
+};
+
+/// Starts, finds and ends logins. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    ports: Ports,
+    hints: Hints,
+    links: Links,
+    rooms: Rooms,
+    backoff: limits::Backoff,
+    stop: Stop,
+    tasks: TaskTracker,
+}
+
+/// What became of opting in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartOutcome {
+    Connected,
+    /// It goes on by itself; this is how it stands.
+    StillTrying(ConnectionState),
+}
+
+/// What became of leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveOutcome {
+    Left,
+    /// The network has not confirmed yet; it goes on by itself.
+    StillTrying,
+    NotLoggedIn,
+}
+
+impl Logins {
+    pub fn new(
+        ports: &Ports,
+        hints: &Hints,
+        links: &Links,
+        rooms: &Rooms,
+        backoff: limits::Backoff,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            ports: ports.clone(),
+            hints: hints.clone(),
+            links: links.clone(),
+            rooms: rooms.clone(),
+            backoff,
+            stop,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Connects every login there is.
+    pub async fn start_all(&self) -> Result<(), Failure> {
+        for login in self.ports.storage.logins().await? {
+            self.supervise(login.id);
+        }
+        Ok(())
+    }
+
+    /// Waits until every connection has ended, after the stop.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub async fn of(&self, person: &UserId) -> Result<Option<Login>, Failure> {
+        self.ports.storage.login_of(person).await
+    }
+
+    pub fn state(&self, login: &LoginId) -> ConnectionState {
+        self.links.state(login)
+    }
+
+    /// The person agreed: the consent is stored with the keys that it is for, in one commit.
+    pub async fn agree(&self, person: &UserId) -> Result<StartOutcome, Failure> {
+        let login = match self.of(person).await? {
+            Some(login) => login,
+            None => self.add(person).await?,
+        };
+        self.await_connection(&login.id).await
+    }
+
+    async fn add(&self, person: &UserId) -> Result<Login, Failure> {
+        let login = Login {
+            id: self.new_id(),
+            person: person.to_owned(),
+            network_id: None,
+            state: LoginState::Enlisting,
+        };
+        let keys = self.new_keys()?;
+        let consent = Consent {
+            person: person.to_owned(),
+            text_version: CONSENT_TEXT_VERSION,
+            agreed_at: self.ports.clock.now(),
+        };
+        let added = Change::LoginAdded { login: login.clone(), keys };
+        self.ports.storage.commit(vec![Change::ConsentSaved(consent), added]).await?;
+        self.supervise(login.id.clone());
+        Ok(login)
+    }
+
+    async fn await_connection(&self, login: &LoginId) -> Result<StartOutcome, Failure> {
+        let mut state = self.links.watch(login);
+        let settled = |state: &ConnectionState| {
+            matches!(state, ConnectionState::Connected | ConnectionState::Refused { .. })
+        };
+        tokio::select! {
+            changed = state.wait_for(settled) => { drop(changed); }
+            () = self.ports.clock.sleep(limits::CONNECT_WAIT) => {}
+        }
+        Ok(match self.links.state(login) {
+            ConnectionState::Connected => StartOutcome::Connected,
+            state => StartOutcome::StillTrying(state),
+        })
+    }
+
+    /// Un-enlists and deletes the keys. The ghosts leave the person's rooms, which stay theirs.
+    pub async fn leave(&self, person: &UserId) -> Result<LeaveOutcome, Failure> {
+        let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
+        let leaving = Change::LoginStateSet { login: login.id.clone(), state: LoginState::Leaving };
+        self.ports.storage.commit(vec![leaving]).await?;
+        self.leave_rooms(&login.id).await?;
+        let Some(link) = self.links.link(&login.id) else {
+            self.links.wake(&login.id);
+            return Ok(LeaveOutcome::StillTrying);
+        };
+        let left = link.unenlist().await;
+        if let Err(failure) = left {
+            tracing::warn!(login = login.id.0, %failure, "could not un-enlist; will try again");
+            link.close().await;
+            return Ok(LeaveOutcome::StillTrying);
+        }
+        self.ports.storage.commit(vec![Change::LoginRemoved(login.id)]).await?;
+        link.close().await;
+        Ok(LeaveOutcome::Left)
+    }
+
+    async fn leave_rooms(&self, login: &LoginId) -> Result<(), Failure> {
+        for Portal { key, room } in self.ports.storage.portals_of(login).await? {
+            let Some(room) = room else { continue };
+            let ghost = ActAs::Ghost(key.ghost);
+            if let Err(failure) = self.ports.homeserver.leave(&ghost, &room).await {
+                tracing::warn!(%room, %failure, "a ghost could not leave a room");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a phone number is on the network; `None` while the login is not connected.
+    pub async fn resolve(&self, login: &LoginId, phone: &str) -> Result<Option<Resolved>, Failure> {
+        match self.links.link(login) {
+            Some(link) => link.resolve(phone).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The room of a chat, made when it does not exist.
+    pub async fn open_chat(
+        &self,
+        login: &Login,
+        user: &crate::domain::ids::RemoteUser,
+    ) -> Result<Portal, Failure> {
+        let portal = self.rooms.ensure_portal(login, user, None).await?;
+        if let Some(room) = &portal.room {
+            let ghost = ActAs::Ghost(portal.key.ghost.clone());
+            self.ports.homeserver.invite(&ghost, room, &login.person).await?;
+        }
+        Ok(portal)
+    }
+
+    /// Connects now whoever the network has something for; `false` if nobody is called so.
+    pub async fn wake(&self, person: &OwnedUserId) -> Result<bool, Failure> {
+        let login = self.of(person).await?;
+        if let Some(login) = &login {
+            self.links.wake(&login.id);
+        }
+        Ok(login.is_some())
+    }
+
+    fn supervise(&self, login: LoginId) {
+        let connection = Connection {
+            intake: Intake::new(self.ports.clone(), self.hints.clone()),
+            ports: self.ports.clone(),
+            hints: self.hints.clone(),
+            links: self.links.clone(),
+            login,
+            backoff: self.backoff,
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(connection.run());
+    }
+
+    fn new_id(&self) -> LoginId {
+        let mut bytes = [0; 8];
+        self.ports.entropy.fill(&mut bytes);
+        LoginId(hex::encode(bytes))
+    }
+
+    fn new_keys(&self) -> Result<LoginKeys, Failure> {
+        let mut rng = self.ports.rng();
+        let mut noise = [0; 32];
+        self.ports.entropy.fill(&mut noise);
+        let identity = OurIdentity::generate(&mut rng);
+        let now = u64::try_from(self.ports.clock.now()).unwrap_or(0);
+        let signed_prekey = SignedPreKey::generate(1, &identity, now, &mut rng)
+            .map_err(|error| Failure::never("could not make a signed prekey").because(error))?;
+        Ok(LoginKeys { noise, identity, signed_prekey })
+    }
+}

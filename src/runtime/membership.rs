@@ -1,0 +1,84 @@
+//! Invites and departures of people in rooms with our users.
+
+use ruma::{RoomId, UserId};
+
+use super::{inbox::Outcome, ports::Ports, rooms::Rooms};
+use crate::{
+    domain::{
+        bridged::{ActAs, Portal},
+        event::Event,
+        ids::{GhostKey, PortalKey},
+    },
+    port::{Failure, storage::Change},
+};
+
+#[derive(Debug)]
+pub(crate) struct Membership {
+    ports: Ports,
+    rooms: Rooms,
+}
+
+impl Membership {
+    pub(crate) fn new(ports: Ports, rooms: Rooms) -> Self {
+        Self { ports, rooms }
+    }
+
+    /// A person's membership event: `member` got `membership`.
+    pub(crate) async fn changed(
+        &self,
+        event: &Event,
+        member: &str,
+        membership: &str,
+    ) -> Result<Outcome, Failure> {
+        let Ok(member) = UserId::parse(member) else { return Ok(Outcome::nothing()) };
+        match (membership, self.ports.homeserver.our_user(&member)) {
+            ("invite", Some(ActAs::Bot)) => self.bot_invited(event).await,
+            ("invite", Some(ActAs::Ghost(ghost))) => self.ghost_invited(event, &ghost).await,
+            ("leave" | "ban", None) => self.person_left(&event.room, &member).await,
+            _ => Ok(Outcome::nothing()),
+        }
+    }
+
+    /// The room in which a person talks to the bot is their management room from now on.
+    async fn bot_invited(&self, event: &Event) -> Result<Outcome, Failure> {
+        self.rooms.ensure_bot().await?;
+        self.ports.homeserver.join(&ActAs::Bot, &event.room).await?;
+        Ok(Outcome::Done(vec![Change::ManagementRoomSaved {
+            person: event.sender.clone(),
+            room: event.room.clone(),
+        }]))
+    }
+
+    /// A ghost follows the invite of somebody who has its contact; the room becomes the portal.
+    async fn ghost_invited(&self, event: &Event, ghost: &GhostKey) -> Result<Outcome, Failure> {
+        let who = ActAs::Ghost(ghost.clone());
+        let login = self.ports.storage.login_of(&event.sender).await?;
+        let known = self.ports.storage.ghost(ghost).await?;
+        let Some((login, _)) = login.zip(known) else {
+            self.ports.homeserver.leave(&who, &event.room).await?;
+            return Ok(Outcome::nothing());
+        };
+        let key = PortalKey { login: login.id, ghost: ghost.clone() };
+        if self.ports.storage.portal(&key).await?.is_none() {
+            // Somebody else's contact: the ghost's existence is not to be confirmed by a chat.
+            self.ports.homeserver.leave(&who, &event.room).await?;
+            return Ok(Outcome::nothing());
+        }
+        self.ports.homeserver.join(&who, &event.room).await?;
+        let portal = Portal { key, room: Some(event.room.clone()) };
+        Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+    }
+
+    /// The portal stays, without its room: the next message of the contact invites again.
+    async fn person_left(&self, room: &RoomId, member: &UserId) -> Result<Outcome, Failure> {
+        let Some(portal) = self.ports.storage.portal_of_room(room).await? else {
+            return Ok(Outcome::nothing());
+        };
+        let login = self.ports.storage.login(&portal.key.login).await?;
+        if login.is_none_or(|login| login.person != member) {
+            return Ok(Outcome::nothing());
+        }
+        let portal = Portal { key: portal.key, room: None };
+        Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+    }
+}

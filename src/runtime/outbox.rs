@@ -1,0 +1,214 @@
+//! The outbox: what was committed is sent, in the order of its lane, until the other side has it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    commit::commit,
+    hints::Hints,
+    lanes::{self, LaneWork, Rest},
+    ports::Ports,
+    speech::Speech,
+    stop::Stop,
+};
+use crate::{
+    domain::{
+        bridged::Delivery,
+        ids::{Lane, PortalKey},
+        item::{
+            Destination, Envelope, OutboundEvent, OutboundReceipt, OutboundReceiptKind, OutboxItem,
+            Shown,
+        },
+        limits,
+        notice::Notice,
+    },
+    port::{
+        Failure, NetworkLink, Retry,
+        network::{Accepted, OurBundle},
+        storage::{Change, OutboxRow},
+    },
+};
+
+/// Empties the outbox towards one destination.
+pub struct Outbox {
+    ports: Ports,
+    hints: Hints,
+    to: Destination,
+    /// `None` towards the homeserver.
+    link: Option<Arc<dyn NetworkLink>>,
+    speech: Speech,
+    stop: Stop,
+}
+
+impl Outbox {
+    /// Towards the homeserver.
+    pub fn to_homeserver(ports: &Ports, hints: &Hints, stop: Stop) -> Self {
+        Self::new(ports, hints, Destination::Homeserver, None, stop)
+    }
+
+    /// Towards the network, for as long as a login's connection lasts.
+    pub(crate) fn to_network(
+        ports: &Ports,
+        hints: &Hints,
+        to: Destination,
+        link: Arc<dyn NetworkLink>,
+        stop: Stop,
+    ) -> Self {
+        Self::new(ports, hints, to, Some(link), stop)
+    }
+
+    fn new(
+        ports: &Ports,
+        hints: &Hints,
+        to: Destination,
+        link: Option<Arc<dyn NetworkLink>>,
+        stop: Stop,
+    ) -> Self {
+        let speech = Speech::new(ports.clone());
+        Self { ports: ports.clone(), hints: hints.clone(), to, link, speech, stop }
+    }
+
+    /// Sends until the stop.
+    pub async fn run(self) {
+        let (hint, clock) = (self.hints.outbox(&self.to), Arc::clone(&self.ports.clock));
+        let stop = self.stop.clone();
+        lanes::drive(Arc::new(self), hint, clock, stop).await;
+    }
+
+    /// Sends an item; the changes say what is true once the other side has it.
+    async fn send(&self, item: &OutboxItem) -> Result<Vec<Change>, Failure> {
+        match item {
+            OutboxItem::Event(event) => self.event(event).await,
+            OutboxItem::Envelope(envelope) => self.envelope(envelope).await,
+            OutboxItem::Receipt(receipt) => self.receipt(receipt).await,
+        }
+    }
+
+    async fn event(&self, event: &OutboundEvent) -> Result<Vec<Change>, Failure> {
+        let id = self.ports.homeserver.send(event).await?;
+        let Some(Shown { login, from, id: remote_id }) = event.shows.clone() else {
+            return Ok(Vec::new());
+        };
+        let ghost = self.ports.namer.ghost_key(&from.user);
+        let portal = PortalKey { login: login.clone(), ghost };
+        let receipt = OutboundReceipt {
+            login,
+            to: from,
+            messages: vec![remote_id.clone()],
+            kind: OutboundReceiptKind::Delivered,
+        };
+        let lane = Lane::Portal(portal.clone());
+        Ok(vec![
+            Change::MessageShown { portal, remote_id, event: id },
+            Change::OutboxAdded { lane, item: OutboxItem::Receipt(receipt) },
+        ])
+    }
+
+    async fn envelope(&self, envelope: &Envelope) -> Result<Vec<Change>, Failure> {
+        let ghost = self.ports.namer.ghost_key(&envelope.to);
+        let portal = PortalKey { login: envelope.login.clone(), ghost };
+        match self.link()?.send(envelope).await? {
+            Accepted::Stored => Ok(vec![Change::MessageDelivery {
+                portal,
+                remote_id: envelope.id.clone(),
+                delivery: Delivery::Sent,
+            }]),
+            Accepted::Refused { reason } => {
+                tracing::warn!(lane = ?portal, reason, "the network refused a message");
+                let about = format!("refused/{}", envelope.id.0);
+                let notice = Notice::RefusedByNetwork { reason };
+                let said = self.speech.to_portal(&portal, &notice, &about).await?;
+                Ok(said.into_iter().collect())
+            }
+        }
+    }
+
+    async fn receipt(&self, receipt: &OutboundReceipt) -> Result<Vec<Change>, Failure> {
+        let bundle = match &receipt.kind {
+            OutboundReceiptKind::Delivered => None,
+            OutboundReceiptKind::Retry { prekey, .. } => self.bundle(receipt, *prekey).await?,
+        };
+        self.link()?.send_receipt(receipt, bundle.as_ref()).await?;
+        Ok(Vec::new())
+    }
+
+    async fn bundle(
+        &self,
+        receipt: &OutboundReceipt,
+        prekey: u32,
+    ) -> Result<Option<OurBundle>, Failure> {
+        let keys = self.ports.storage.login_keys(&receipt.login).await?;
+        let prekey = self.ports.storage.prekey(&receipt.login, prekey).await?;
+        Ok(keys.map(|keys| OurBundle {
+            identity: keys.identity,
+            signed_prekey: keys.signed_prekey,
+            prekey,
+        }))
+    }
+
+    fn link(&self) -> Result<&dyn NetworkLink, Failure> {
+        self.link.as_deref().ok_or_else(|| Failure::never("an item for the network without a link"))
+    }
+
+    async fn end(
+        &self,
+        row: &OutboxRow,
+        sent: Result<Vec<Change>, Failure>,
+    ) -> Result<(), Failure> {
+        let id = row.id;
+        let changes = match sent {
+            Ok(mut changes) => {
+                changes.push(Change::OutboxDone(id));
+                changes
+            }
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::error!(row = id.0, %failure, "set an outbox item aside");
+                vec![Change::OutboxQuarantined { id, reason: failure.to_string() }]
+            }
+            // A connection that failed is replaced, and everything unsent goes out on the next one.
+            Err(failure) if self.link.is_some() => return Err(failure),
+            Err(failure) => {
+                tracing::warn!(row = id.0, %failure, "will send an item again");
+                let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
+                let until = self.ports.clock.now() + limits::millis(pause);
+                vec![Change::OutboxParked { id, until, attempts: row.attempts + 1 }]
+            }
+        };
+        commit(&self.ports, &self.hints, changes).await
+    }
+}
+
+#[async_trait]
+impl LaneWork for Outbox {
+    async fn lanes(&self) -> Result<Vec<Lane>, Failure> {
+        self.ports.storage.outbox_lanes(&self.to).await
+    }
+
+    async fn work(&self, lane: &Lane) -> Result<Rest, Failure> {
+        while !self.stop.begun() {
+            let Some(row) = self.ports.storage.outbox_next(lane, &self.to).await? else {
+                return Ok(Rest::Empty);
+            };
+            if row.not_before > self.ports.clock.now() {
+                return Ok(Rest::Until(row.not_before));
+            }
+            let sent = self.send(&row.item).await;
+            self.end(&row, sent).await?;
+        }
+        Ok(Rest::Empty)
+    }
+
+    async fn set_aside(&self, lane: &Lane) -> Result<(), Failure> {
+        let Some(row) = self.ports.storage.outbox_next(lane, &self.to).await? else {
+            return Ok(());
+        };
+        self.end(&row, Err(Failure::never("sending it panicked"))).await
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").field("to", &self.to).finish_non_exhaustive()
+    }
+}

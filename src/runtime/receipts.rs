@@ -1,0 +1,81 @@
+//! Receipts of the network: how far our messages came, and which must be encrypted again.
+
+use super::{inbox::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
+use crate::{
+    domain::{
+        bridged::{Delivery, Direction},
+        ids::{PortalKey, RemoteMessageId},
+        item::{InboundReceipt, InboundReceiptKind},
+        limits,
+        notice::Notice,
+    },
+    port::{
+        Failure,
+        storage::{Change, InboxRow},
+    },
+};
+
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    ports: Ports,
+    to_network: ToNetwork,
+    speech: Speech,
+}
+
+impl Receipts {
+    pub(crate) fn new(ports: Ports, to_network: ToNetwork, speech: Speech) -> Self {
+        Self { ports, to_network, speech }
+    }
+
+    /// One receipt stanza.
+    pub(crate) async fn receipt(
+        &self,
+        row: &InboxRow,
+        key: &PortalKey,
+        receipt: &InboundReceipt,
+    ) -> Result<Outcome, Failure> {
+        let delivery = match receipt.kind {
+            InboundReceiptKind::Delivered => Delivery::Delivered,
+            InboundReceiptKind::Read => Delivery::Read,
+            InboundReceiptKind::Retry { count } => {
+                return self.retry(row, key, receipt, count).await;
+            }
+        };
+        let moved = |remote_id: &RemoteMessageId| Change::MessageDelivery {
+            portal: key.clone(),
+            remote_id: remote_id.clone(),
+            delivery,
+        };
+        Ok(Outcome::Done(receipt.messages.iter().map(moved).collect()))
+    }
+
+    async fn retry(
+        &self,
+        row: &InboxRow,
+        key: &PortalKey,
+        receipt: &InboundReceipt,
+        count: u32,
+    ) -> Result<Outcome, Failure> {
+        let Some(portal) = self.ports.storage.portal(key).await? else {
+            return Ok(Outcome::nothing());
+        };
+        // A retry receipt names one message (network facts 3.7).
+        let Some(id) = receipt.messages.first() else { return Ok(Outcome::nothing()) };
+        let message = self.ports.storage.message_by_remote(key, id).await?;
+        let Some(message) = message.filter(|m| m.direction == Direction::ToNetwork) else {
+            return Ok(Outcome::nothing());
+        };
+        let mut changes = Vec::new();
+        if count <= limits::MESSAGE_RETRIES_MAX {
+            changes = self.to_network.again(&portal, &message, receipt.from.device).await?;
+        }
+        if changes.is_empty() {
+            tracing::warn!(row = row.id.0, count, "a contact cannot read a message of ours");
+            let reason = "the contact's app could not decrypt it".to_owned();
+            let notice = Notice::RefusedByNetwork { reason };
+            let about = format!("unreadable/{}", id.0);
+            changes.extend(self.speech.to_portal(key, &notice, &about).await?);
+        }
+        Ok(Outcome::Done(changes))
+    }
+}

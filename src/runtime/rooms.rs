@@ -1,0 +1,123 @@
+//! Ghosts and the rooms of portals: made when first needed, found again by their names.
+
+use serde_json::{Value, json};
+
+use super::ports::Ports;
+use crate::{
+    domain::{
+        bridged::{ActAs, Ghost, Login, Portal},
+        ids::{GhostKey, PortalKey, RemoteUser},
+        limits,
+    },
+    port::{Failure, homeserver::DirectRoom, storage::Change},
+};
+
+use ruma::OwnedRoomId;
+
+/// The name that the bot shows.
+const BOT_NAME: &str = "WhatsApp bridge";
+/// The name of a ghost whose contact gave none.
+const GHOST_NAME: &str = "WhatsApp contact";
+
+/// Makes ghosts and rooms exist. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    ports: Ports,
+}
+
+impl Rooms {
+    pub fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+
+    /// The bot with its device and cross-signing identity. Safe to repeat.
+    pub async fn ensure_bot(&self) -> Result<(), Failure> {
+        self.ports.homeserver.ensure_user(&ActAs::Bot, Some(BOT_NAME)).await?;
+        self.ports.cipher.prepare(&ActAs::Bot).await
+    }
+
+    /// The room of a login's chat with a remote person.
+    pub async fn ensure_portal(
+        &self,
+        login: &Login,
+        remote: &RemoteUser,
+        name: Option<&str>,
+    ) -> Result<Portal, Failure> {
+        let ghost = self.ensure_ghost(remote, name).await?;
+        let key = PortalKey { login: login.id.clone(), ghost: ghost.clone() };
+        if let Some(portal @ Portal { room: Some(_), .. }) = self.ports.storage.portal(&key).await?
+        {
+            return Ok(portal);
+        }
+        let room = self.create(login, &key).await?;
+        let portal = Portal { key, room: Some(room) };
+        self.ports.storage.commit(vec![Change::PortalSaved(portal.clone())]).await?;
+        Ok(portal)
+    }
+
+    async fn create(&self, login: &Login, key: &PortalKey) -> Result<OwnedRoomId, Failure> {
+        let creator = ActAs::Ghost(key.ghost.clone());
+        self.ports
+            .homeserver
+            .direct_room(&DirectRoom {
+                bridge_info: self.bridge_info(&creator),
+                creator,
+                person: login.person.clone(),
+                alias_localpart: self.ports.namer.portal_alias(key),
+            })
+            .await
+    }
+
+    async fn ensure_ghost(
+        &self,
+        remote: &RemoteUser,
+        name: Option<&str>,
+    ) -> Result<GhostKey, Failure> {
+        let key = self.ports.namer.ghost_key(remote);
+        let name = name.map(bounded_name).filter(|name| !name.is_empty());
+        let known = self.ports.storage.ghost(&key).await?;
+        let current = known
+            .as_ref()
+            .is_some_and(|ghost| ghost.prepared && (name.is_none() || ghost.display_name == name));
+        if current {
+            return Ok(key);
+        }
+        let who = ActAs::Ghost(key.clone());
+        let shown = name.clone().or_else(|| known.and_then(|ghost| ghost.display_name));
+        let shown = shown.unwrap_or_else(|| GHOST_NAME.to_owned());
+        self.ports.homeserver.ensure_user(&who, Some(&shown)).await?;
+        self.ports.cipher.prepare(&who).await?;
+        let ghost =
+            Ghost { key: key.clone(), remote: remote.clone(), display_name: name, prepared: true };
+        self.ports.storage.commit(vec![Change::GhostSaved(ghost)]).await?;
+        Ok(key)
+    }
+
+    /// MSC2346: says that the room is bridged, and to what; not to whom.
+    fn bridge_info(&self, ghost: &ActAs) -> Value {
+        json!({
+            "bridgebot": self.ports.homeserver.user_id(&ActAs::Bot),
+            "creator": self.ports.homeserver.user_id(ghost),
+            "protocol": {"id": "whatsapp", "displayname": "WhatsApp"},
+            "channel": {"id": self.ports.homeserver.user_id(ghost)},
+        })
+    }
+}
+
+fn bounded_name(name: &str) -> String {
+    let visible = name.chars().filter(|c| !c.is_control());
+    visible.take(limits::DISPLAY_NAME_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_at_the_limit_and_cleaned() {
+        let long = "é".repeat(limits::DISPLAY_NAME_CHARS_MAX);
+        assert_eq!(bounded_name(&long), long);
+        assert_eq!(bounded_name(&format!("{long}x")), long);
+        assert_eq!(bounded_name(" A\u{7}nna\n"), "Anna");
+    }
+}

@@ -1,0 +1,77 @@
+//! What our own users say: notices in portals, answers in management rooms.
+//!
+//! In an encrypted room they speak encrypted; in another one openly, since they must be able to
+//! say that it is not encrypted.
+
+use ruma::{OwnedUserId, RoomId};
+use serde_json::json;
+
+use super::ports::Ports;
+use crate::{
+    domain::{
+        bridged::{ActAs, Portal},
+        ids::{Lane, PortalKey},
+        item::{OutboundEvent, OutboxItem},
+        notice::Notice,
+    },
+    port::{Failure, room_cipher::Plain, storage::Change},
+};
+
+/// Makes outbox events of sentences. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Speech {
+    ports: Ports,
+}
+
+impl Speech {
+    pub(crate) fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+
+    /// A notice of the ghost in its portal; `None` if there is no room to say it in. `about` makes
+    /// the same notice about the same thing one event.
+    pub(crate) async fn to_portal(
+        &self,
+        key: &PortalKey,
+        notice: &Notice,
+        about: &str,
+    ) -> Result<Option<Change>, Failure> {
+        let Some(Portal { room: Some(room), .. }) = self.ports.storage.portal(key).await? else {
+            return Ok(None);
+        };
+        let Some(login) = self.ports.storage.login(&key.login).await? else { return Ok(None) };
+        let who = ActAs::Ghost(key.ghost.clone());
+        let lane = Lane::Portal(key.clone());
+        self.say(lane, who, &room, login.person, &notice.text(), about).await.map(Some)
+    }
+
+    /// A sentence of one of our users to one person.
+    pub(crate) async fn say(
+        &self,
+        lane: Lane,
+        who: ActAs,
+        room: &RoomId,
+        person: OwnedUserId,
+        text: &str,
+        about: &str,
+    ) -> Result<Change, Failure> {
+        let encrypted = self.ports.homeserver.room_state(&who, room).await?.encrypted;
+        let plain = json!({"msgtype": "m.notice", "body": text});
+        let (event_type, content) = if encrypted {
+            let plain = Plain { event_type: "m.room.message", content: &plain };
+            let content = self.ports.cipher.encrypt(&who, room, &[person], plain).await?;
+            ("m.room.encrypted", content)
+        } else {
+            ("m.room.message", plain)
+        };
+        let event = OutboundEvent {
+            transaction_id: self.ports.namer.transaction_id(&["notice", room.as_str(), about]),
+            sender: who,
+            room: room.to_owned(),
+            event_type: event_type.to_owned(),
+            content,
+            shows: None,
+        };
+        Ok(Change::OutboxAdded { lane, item: OutboxItem::Event(event) })
+    }
+}

@@ -1,0 +1,274 @@
+//! Matrix → network: an event of a portal becomes an envelope.
+//!
+//! Decrypt, decide, translate, encrypt, and **one commit**: the session record, the message map,
+//! the envelope and the end of the inbox row. From there a crash can only send identical bytes.
+
+use super::{
+    connection::Links,
+    inbox::Outcome,
+    ports::Ports,
+    sessions::{Recipient, SealFailure, Sealed, Sessions},
+    speech::Speech,
+};
+use crate::{
+    domain::{
+        bridged::{ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal},
+        event::Event,
+        ids::Lane,
+        item::{Envelope, EnvelopePart, OutboxItem, RawEvent},
+        limits,
+        notice::Notice,
+        outgoing::{Outgoing, outgoing},
+        text,
+    },
+    port::{
+        Failure,
+        network::LoginKeys,
+        room_cipher::{DecryptFailure, Decrypted},
+        storage::{Change, InboxRow},
+    },
+};
+
+/// The path from Matrix. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct ToNetwork {
+    ports: Ports,
+    links: Links,
+    sessions: Sessions,
+    speech: Speech,
+}
+
+/// The parties of a portal, as loaded.
+#[derive(Debug)]
+pub(crate) struct Parties {
+    pub(crate) login: Login,
+    pub(crate) keys: LoginKeys,
+    pub(crate) ghost: Ghost,
+}
+
+impl ToNetwork {
+    pub(crate) fn new(ports: Ports, links: Links, sessions: Sessions, speech: Speech) -> Self {
+        Self { ports, links, sessions, speech }
+    }
+
+    /// One event of a portal's room, not one of ours.
+    pub(crate) async fn event(
+        &self,
+        row: &InboxRow,
+        portal: &Portal,
+        event: &Event,
+        raw: &RawEvent,
+    ) -> Result<Outcome, Failure> {
+        match event.event_type.as_str() {
+            "m.room.encrypted" => {}
+            "m.room.message" | "m.sticker" => return self.unencrypted(portal, event).await,
+            _ => return Ok(Outcome::nothing()),
+        }
+        let known = self.ports.storage.message_by_event(&event.room, &event.id).await?;
+        if known.is_some() {
+            return Ok(Outcome::nothing());
+        }
+        let Some(parties) = self.parties(portal).await? else {
+            return self.refuse(portal, event, &Notice::NotLoggedIn).await;
+        };
+        let decrypted = match self.decrypt(portal, event, raw).await {
+            Ok(decrypted) => decrypted,
+            Err(DecryptFailure::MissingKey) => {
+                return self.await_key(row, portal, event, raw).await;
+            }
+            Err(DecryptFailure::Undecryptable(failure)) => {
+                tracing::warn!(event = %event.id, %failure, "an event can never be decrypted");
+                return self.refuse(portal, event, &Notice::EventUndecryptable).await;
+            }
+            Err(DecryptFailure::Outside(failure)) => return Err(failure),
+        };
+        match decide(&parties, &decrypted) {
+            Outgoing::Nothing => Ok(Outcome::nothing()),
+            Outgoing::Refused(notice) => self.refuse(portal, event, &notice).await,
+            Outgoing::Text { text, notices } => {
+                self.forward(portal, &parties, event, &text, notices).await
+            }
+        }
+    }
+
+    /// Encrypts an event again for one device that could not read it.
+    pub(crate) async fn again(
+        &self,
+        portal: &Portal,
+        message: &Message,
+        device: u16,
+    ) -> Result<Vec<Change>, Failure> {
+        let (Some(room), Some(event_id)) = (&portal.room, &message.event) else {
+            return Ok(Vec::new());
+        };
+        let Some(parties) = self.parties(portal).await? else { return Ok(Vec::new()) };
+        let who = ActAs::Ghost(portal.key.ghost.clone());
+        // The homeserver is the archive: plaintext was never kept.
+        let Some(raw) = self.ports.homeserver.event(&who, room, event_id).await? else {
+            return Ok(Vec::new());
+        };
+        let decrypted = match self.ports.cipher.decrypt(&who, room, &raw).await {
+            Ok(decrypted) => decrypted,
+            Err(DecryptFailure::Outside(failure)) => return Err(failure),
+            Err(DecryptFailure::MissingKey | DecryptFailure::Undecryptable(_)) => {
+                return Ok(Vec::new());
+            }
+        };
+        let Outgoing::Text { text, .. } = decide(&parties, &decrypted) else {
+            return Ok(Vec::new());
+        };
+        let link = self.links.link(&portal.key.login);
+        let recipient = recipient(portal, &parties, link.as_deref());
+        let plaintext = text::network_plaintext(&text, &mut self.ports.rng());
+        let sealed = match self.sessions.seal_anew(&recipient, device, &plaintext).await {
+            Ok(sealed) => sealed,
+            Err(SealFailure::Outside(failure)) => return Err(failure),
+            Err(SealFailure::NoKeys | SealFailure::InvalidKeys) => return Ok(Vec::new()),
+        };
+        let mut changes = sealed.changes;
+        changes.push(envelope(portal, &parties, message.remote_id.clone(), sealed.parts));
+        Ok(changes)
+    }
+
+    async fn decrypt(
+        &self,
+        portal: &Portal,
+        event: &Event,
+        raw: &RawEvent,
+    ) -> Result<Decrypted, DecryptFailure> {
+        let who = ActAs::Ghost(portal.key.ghost.clone());
+        match self.ports.cipher.decrypt(&who, &event.room, raw).await {
+            Err(DecryptFailure::MissingKey) => {}
+            ended => return ended,
+        }
+        // The homeserver drops to-device messages while we are down; it keeps them for a sync.
+        self.ports.cipher.fetch_missed(&who).await.map_err(DecryptFailure::Outside)?;
+        self.ports.cipher.decrypt(&who, &event.room, raw).await
+    }
+
+    async fn await_key(
+        &self,
+        row: &InboxRow,
+        portal: &Portal,
+        event: &Event,
+        raw: &RawEvent,
+    ) -> Result<Outcome, Failure> {
+        let now = self.ports.clock.now();
+        if now >= row.received_at + limits::millis(limits::ROOM_KEY_WAIT) {
+            let said = self.say(portal, &Notice::RoomKeyMissing, event).await?;
+            return Ok(Outcome::SetAside {
+                reason: "no room key came in time".to_owned(),
+                changes: said,
+            });
+        }
+        if row.attempts == 0 {
+            let who = ActAs::Ghost(portal.key.ghost.clone());
+            self.ports.cipher.request_key(&who, &event.room, raw).await?;
+        }
+        Ok(Outcome::Wait { until: now + limits::millis(limits::ROOM_KEY_RETRY) })
+    }
+
+    async fn forward(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        event: &Event,
+        text: &str,
+        mut notices: Vec<Notice>,
+    ) -> Result<Outcome, Failure> {
+        let link = self.links.link(&portal.key.login);
+        let recipient = recipient(portal, parties, link.as_deref());
+        let plaintext = text::network_plaintext(text, &mut self.ports.rng());
+        let Sealed { parts, mut changes, identity_changed } =
+            match self.sessions.seal(&recipient, &plaintext).await {
+                Ok(sealed) => sealed,
+                Err(SealFailure::NoKeys) => {
+                    return self.refuse(portal, event, &Notice::ContactWithoutKeys).await;
+                }
+                Err(SealFailure::InvalidKeys) => {
+                    return self.refuse(portal, event, &Notice::ContactKeysInvalid).await;
+                }
+                Err(SealFailure::Outside(failure)) => return Err(failure),
+            };
+        let remote_id = self.ports.namer.remote_message_id(&event.id);
+        changes.push(Change::MessageAdded(Message {
+            portal: portal.key.clone(),
+            direction: Direction::ToNetwork,
+            remote_id: remote_id.clone(),
+            event: Some(event.id.clone()),
+            delivery: Delivery::Committed,
+            at: self.ports.clock.now(),
+        }));
+        changes.push(envelope(portal, parties, remote_id, parts));
+        if identity_changed {
+            notices.push(Notice::IdentityChanged);
+        }
+        for notice in &notices {
+            changes.extend(self.say(portal, notice, event).await?);
+        }
+        Ok(Outcome::Done(changes))
+    }
+
+    async fn unencrypted(&self, portal: &Portal, event: &Event) -> Result<Outcome, Failure> {
+        let who = ActAs::Ghost(portal.key.ghost.clone());
+        let room = self.ports.homeserver.room_state(&who, &event.room).await?;
+        let notice =
+            if room.encrypted { Notice::UnencryptedMessage } else { Notice::UnencryptedRoom };
+        self.refuse(portal, event, &notice).await
+    }
+
+    async fn refuse(
+        &self,
+        portal: &Portal,
+        event: &Event,
+        notice: &Notice,
+    ) -> Result<Outcome, Failure> {
+        Ok(Outcome::Done(self.say(portal, notice, event).await?))
+    }
+
+    async fn say(
+        &self,
+        portal: &Portal,
+        notice: &Notice,
+        event: &Event,
+    ) -> Result<Vec<Change>, Failure> {
+        let about = format!("{}/{}", event.id, notice.name());
+        Ok(self.speech.to_portal(&portal.key, notice, &about).await?.into_iter().collect())
+    }
+
+    /// `None` unless the login may write.
+    async fn parties(&self, portal: &Portal) -> Result<Option<Parties>, Failure> {
+        let storage = &self.ports.storage;
+        let login = storage.login(&portal.key.login).await?;
+        let Some(login) = login.filter(|login| login.state == LoginState::Active) else {
+            return Ok(None);
+        };
+        let keys = storage.login_keys(&login.id).await?;
+        let ghost = storage.ghost(&portal.key.ghost).await?;
+        Ok(keys.zip(ghost).map(|(keys, ghost)| Parties { login, keys, ghost }))
+    }
+}
+
+fn decide(parties: &Parties, decrypted: &Decrypted) -> Outgoing {
+    let Decrypted { sender, event_type, content, .. } = decrypted;
+    outgoing(&parties.login.person, sender, event_type, content)
+}
+
+fn recipient<'a>(
+    portal: &'a Portal,
+    parties: &'a Parties,
+    link: Option<&'a dyn crate::port::NetworkLink>,
+) -> Recipient<'a> {
+    Recipient { portal: &portal.key, user: &parties.ghost.remote, keys: &parties.keys, link }
+}
+
+fn envelope(
+    portal: &Portal,
+    parties: &Parties,
+    id: crate::domain::ids::RemoteMessageId,
+    parts: Vec<EnvelopePart>,
+) -> Change {
+    let login = portal.key.login.clone();
+    let item = Envelope { login, id, to: parties.ghost.remote.clone(), parts };
+    Change::OutboxAdded { lane: Lane::Portal(portal.key.clone()), item: OutboxItem::Envelope(item) }
+}
