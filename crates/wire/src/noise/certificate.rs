@@ -17,6 +17,9 @@ use waproto::{
 
 use super::{KeyPair, keys::verify as verify_signature};
 
+#[cfg(test)]
+mod tests;
+
 /// The root key of the real network (network facts 3.3).
 pub const META_ROOT: [u8; 32] = [
     0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x71, 0x66, 0xaa, 0xe7, 0x1e, 0xbe, 0x51, 0x64, 0x37,
@@ -234,13 +237,6 @@ impl RootKey {
 /// serialized `CertChain` that a [`super::Responder`] shows.
 pub fn issue<R: CryptoRng>(root: &RootKey, draft: &ChainDraft, rng: &mut R) -> Vec<u8> {
     let intermediate = KeyPair::generate(rng);
-    let details = |serial, issuer_serial, key: [u8; 32], validity: Validity| Details {
-        serial: Some(serial),
-        issuer_serial: Some(issuer_serial),
-        key: Some(key.into()),
-        not_before: validity.not_before_s,
-        not_after: validity.not_after_s,
-    };
     let intermediate_details =
         details(INTERMEDIATE_SERIAL, ROOT_SERIAL, intermediate.public(), draft.intermediate);
     let leaf_details = details(LEAF_SERIAL, INTERMEDIATE_SERIAL, draft.leaf_key, draft.leaf);
@@ -249,6 +245,16 @@ pub fn issue<R: CryptoRng>(root: &RootKey, draft: &ChainDraft, rng: &mut R) -> V
         leaf: signed(&leaf_details, &intermediate, rng),
     };
     chain.encode_to_vec()
+}
+
+fn details(serial: u32, issuer_serial: u32, key: [u8; 32], validity: Validity) -> Details {
+    Details {
+        serial: Some(serial),
+        issuer_serial: Some(issuer_serial),
+        key: Some(key.into()),
+        not_before: validity.not_before_s,
+        not_after: validity.not_after_s,
+    }
 }
 
 fn signed<R: CryptoRng>(

@@ -16,7 +16,7 @@ fn an_interop_login_is_written_with_the_field_numbers_of_the_network() {
     let bytes = login().encode().unwrap();
     // product (20) = 2; interopData (38) { accountID (1), token (2), enableReadReceipts (3) }.
     let product = b"\xa0\x01\x02".as_slice();
-    let data = b"\xb2\x02\x21\x08\x87\xc8\xb7\x8f\x27\x12\x17header.claims.signature\x18\x01";
+    let data = b"\xb2\x02\x21\x08\x87\xbf\xb0\x8f\x27\x12\x17header.claims.signature\x18\x01";
     let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     assert!(holds(product));
     assert!(holds(data));
