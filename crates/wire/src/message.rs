@@ -97,7 +97,7 @@ pub fn encode_text(body: &str) -> Result<Vec<u8>, MessageError> {
     Ok(message_to_vec(&message))
 }
 
-/// Wraps an encoded message as the copy for another device of the sender, for the emulator's people.
+/// Wraps an encoded message as the copy for another device of its sender.
 pub fn encode_device_sent(sent_to: &str, message: &[u8]) -> Result<Vec<u8>, MessageError> {
     let message = message_decode(message).map_err(|_| MessageError::NotAMessage)?;
     let copy = DeviceSentMessage {

@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use crate::jid::{Jid, JidError};
 pub const MAX_DEPTH: usize = 32;
 /// The most attributes of one node.
 pub const MAX_ATTRS: usize = 64;
+/// The most attributes of one tree.
+pub const MAX_ATTRS_IN_ALL: usize = 64 * 1024;
 /// The most children of one node; a client uploads 812 prekeys at once (network facts 3.6).
 pub const MAX_CHILDREN: usize = 8 * 1024;
 /// The most nodes of one tree.
@@ -61,6 +64,9 @@ pub enum NodeError {
         /// How many.
         count: usize,
     },
+    /// More than [`MAX_ATTRS_IN_ALL`] attributes in all.
+    #[error("a tree of more than {MAX_ATTRS_IN_ALL} attributes")]
+    TooManyAttrsInAll,
     /// More than [`MAX_CHILDREN`] children of one node.
     #[error("a node of {count} children, the limit is {MAX_CHILDREN}")]
     TooManyChildren {

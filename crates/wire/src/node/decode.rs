@@ -3,7 +3,8 @@
 use wacore_binary::{token, zlib_pool::decompress_zlib_pooled};
 
 use super::{
-    Content, MAX_ATTRS, MAX_CHILDREN, MAX_DEPTH, MAX_INFLATED, MAX_NODES, Node, NodeError, Value,
+    Content, MAX_INFLATED, Node, NodeError, Value,
+    size::{Size, check_children},
 };
 use crate::jid::{INTEROP, Jid};
 
@@ -20,7 +21,7 @@ pub fn decode(bytes: &[u8]) -> Result<Node, NodeError> {
 }
 
 fn decode_inflated(bytes: &[u8]) -> Result<Node, NodeError> {
-    let mut reader = Reader { rest: bytes, nodes: 0 };
+    let mut reader = Reader { rest: bytes, size: Size::default() };
     let node = reader.node(1)?;
     match reader.rest.len() {
         0 => Ok(node),
@@ -30,27 +31,18 @@ fn decode_inflated(bytes: &[u8]) -> Result<Node, NodeError> {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    nodes: usize,
+    size: Size,
 }
 
 impl<'a> Reader<'a> {
     fn node(&mut self, depth: usize) -> Result<Node, NodeError> {
-        if depth > MAX_DEPTH {
-            return Err(NodeError::TooDeep);
-        }
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(NodeError::TooManyNodes);
-        }
         let list = self.u8()?;
         let length = self.list_length(list)?;
         if length == 0 {
             return Err(NodeError::UnexpectedTag { tag: list });
         }
         let count = (length - 1) / 2;
-        if count > MAX_ATTRS {
-            return Err(NodeError::TooManyAttrs { count });
-        }
+        self.size.add_node(depth, count)?;
         let tag = self.name()?;
         let attrs = (0..count)
             .map(|_| Ok((self.name()?, self.value()?)))
@@ -65,9 +57,7 @@ impl<'a> Reader<'a> {
             token::LIST_EMPTY => Ok(Content::Empty),
             list @ (token::LIST_8 | token::LIST_16) => {
                 let count = self.list_length(list)?;
-                if count > MAX_CHILDREN {
-                    return Err(NodeError::TooManyChildren { count });
-                }
+                check_children(count)?;
                 let children =
                     (0..count).map(|_| self.node(depth + 1)).collect::<Result<_, _>>()?;
                 Ok(Content::Nodes(children))

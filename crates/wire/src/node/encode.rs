@@ -2,7 +2,10 @@
 
 use wacore_binary::token::{self, TokenKind};
 
-use super::{Content, MAX_ATTRS, MAX_CHILDREN, MAX_DEPTH, MAX_NODES, Node, NodeError, Value};
+use super::{
+    Content, MAX_ATTRS, MAX_CHILDREN, Node, NodeError, Value,
+    size::{Size, check_children},
+};
 use crate::jid::{INTEROP, Jid, JidForm, Server};
 
 /// The longest text that is packed two characters a byte.
@@ -12,7 +15,7 @@ const MESSENGER: &str = "msgr";
 
 /// Writes `node` with its leading flag byte, never compressed, JIDs of partners in `form`.
 pub fn encode(node: &Node, form: JidForm) -> Result<Vec<u8>, NodeError> {
-    let mut writer = Writer { out: vec![NOT_COMPRESSED], form, nodes: 0 };
+    let mut writer = Writer { out: vec![NOT_COMPRESSED], form, size: Size::default() };
     writer.node(node, 1)?;
     Ok(writer.out)
 }
@@ -20,22 +23,13 @@ pub fn encode(node: &Node, form: JidForm) -> Result<Vec<u8>, NodeError> {
 struct Writer {
     out: Vec<u8>,
     form: JidForm,
-    nodes: usize,
+    size: Size,
 }
 
 impl Writer {
     fn node(&mut self, node: &Node, depth: usize) -> Result<(), NodeError> {
-        if depth > MAX_DEPTH {
-            return Err(NodeError::TooDeep);
-        }
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(NodeError::TooManyNodes);
-        }
         let count = node.attrs.len();
-        if count > MAX_ATTRS {
-            return Err(NodeError::TooManyAttrs { count });
-        }
+        self.size.add_node(depth, count)?;
         let has_content = !matches!(&node.content, Content::Empty);
         self.list(1 + 2 * count + usize::from(has_content));
         self.string(&node.tag)?;
@@ -56,9 +50,7 @@ impl Writer {
 
     fn children(&mut self, children: &[Node], depth: usize) -> Result<(), NodeError> {
         let count = children.len();
-        if count > MAX_CHILDREN {
-            return Err(NodeError::TooManyChildren { count });
-        }
+        check_children(count)?;
         self.list(count);
         children.iter().try_for_each(|child| self.node(child, depth + 1))
     }

@@ -131,6 +131,13 @@ fn depth_attributes_children_and_nodes_are_bounded() {
     let (at, past) = (with_children(MAX_CHILDREN), with_children(count));
     check(&at, &past, NodeError::TooManyChildren { count });
     check(&wide(MAX_NODES), &wide(MAX_NODES + 1), NodeError::TooManyNodes);
+    let full = MAX_ATTRS_IN_ALL / MAX_ATTRS;
+    let at = Node::new("list").with_children((0..full).map(|_| with_attrs(MAX_ATTRS)));
+    let past = at.clone().attr("k", "v");
+    let bytes = encode(&at, JidForm::default()).unwrap();
+    check(&at, &past, NodeError::TooManyAttrsInAll);
+    let past = [b"\x00\xf8\x04".as_slice(), &bytes[3..4], b"\x08\x08", &bytes[4..]].concat();
+    assert_eq!(decode(&past), Err(NodeError::TooManyAttrsInAll));
 }
 
 #[test]

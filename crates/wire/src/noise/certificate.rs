@@ -201,7 +201,7 @@ pub struct Validity {
     pub not_after_s: Option<u64>,
 }
 
-/// What the emulator's servers want certified.
+/// What a server wants certified.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainDraft {
     /// The static key of the server.

@@ -73,7 +73,7 @@ impl AckStanza {
             class: AckClass::parse(&field::text(node, "class", "class of an ack")?),
             route: Route::parse(node)?,
             kind: field::optional_text(node, "type"),
-            timestamp_s: field::optional_number(node, "t", "time of an ack")?,
+            timestamp_s: field::lenient_number(node, "t"),
             error: field::optional_number(node, "error", "error of an ack")?,
         })
     }

@@ -35,6 +35,16 @@ pub(super) fn optional_number<T: TryFrom<u64>>(
     }
 }
 
+/// A number that only informs: an odd one must not cost the stanza.
+pub(super) fn lenient_number<T: TryFrom<u64>>(node: &Node, name: &str) -> Option<T> {
+    node.attr_number(name)?.try_into().ok()
+}
+
+/// The mark of a stanza that waited for us. Its number informs, its presence counts.
+pub(super) fn offline(node: &Node) -> Option<u32> {
+    node.value("offline").map(|_| lenient_number(node, "offline").unwrap_or_default())
+}
+
 pub(super) fn number<T: TryFrom<u64>>(
     node: &Node,
     name: &str,

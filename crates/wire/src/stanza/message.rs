@@ -100,9 +100,9 @@ impl MessageStanza {
             id: field::text(node, "id", "id of a message")?,
             route: Route::parse_addressed(node)?,
             kind: field::optional_text(node, "type").unwrap_or_default(),
-            timestamp_s: field::optional_number(node, "t", "time of a message")?,
+            timestamp_s: field::lenient_number(node, "t"),
             display_name: display_name.map(|name| Personal(name.to_owned())),
-            offline: field::optional_number(node, "offline", "offline count")?,
+            offline: field::offline(node),
             edit: field::optional_number(node, "edit", "edit of a message")?,
             encs: encs_of(node)?,
             participants: participants
@@ -159,7 +159,7 @@ impl Enc {
             node.content_bytes().ok_or(StanzaError { what: "ciphertext of an enc" })?.to_vec();
         Ok(Self {
             kind: EncKind::parse(&field::text(node, "type", "type of an enc")?),
-            count: field::optional_number(node, "count", "count of an enc")?,
+            count: field::lenient_number(node, "count"),
             media_type: field::optional_text(node, "mediatype"),
             hide_failure: node.attr_text("decrypt-fail") == Some("hide"),
             ciphertext,

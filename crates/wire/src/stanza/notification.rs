@@ -50,8 +50,8 @@ impl NotificationStanza {
         Ok(Self {
             id: field::text(node, "id", "id of a notification")?,
             route: Route::parse_addressed(node)?,
-            timestamp_s: field::optional_number(node, "t", "time of a notification")?,
-            offline: field::optional_number(node, "offline", "offline count")?,
+            timestamp_s: field::lenient_number(node, "t"),
+            offline: field::offline(node),
             body: NotificationBody::parse(node)?,
         })
     }

@@ -98,8 +98,8 @@ impl ReceiptStanza {
             route: Route::parse_addressed(node)?,
             recipient: field::optional_jid(node, "recipient", "recipient")?,
             kind: ReceiptKind::parse(node)?,
-            timestamp_s: field::optional_number(node, "t", "time of a receipt")?,
-            offline: field::optional_number(node, "offline", "offline count")?,
+            timestamp_s: field::lenient_number(node, "t"),
+            offline: field::offline(node),
             id,
         })
     }
@@ -159,7 +159,7 @@ impl Retry {
         let bundle = receipt.get("keys").map(|node| Bundle::parse(node, registration_id));
         Ok(Self {
             count: field::number(retry, "count", "count of a retry")?,
-            message_timestamp_s: field::optional_number(retry, "t", "time of a retry")?,
+            message_timestamp_s: field::lenient_number(retry, "t"),
             registration_id,
             keys: bundle.transpose()?,
         })

@@ -105,6 +105,20 @@ fn the_name_that_ordinary_people_show_counts_too() {
 }
 
 #[test]
+fn odd_numbers_that_only_inform_do_not_cost_a_message() {
+    let node = Node::new("message")
+        .attr("id", "1")
+        .attr("from", person())
+        .attr("type", "text")
+        .attr("t", "soon")
+        .attr("offline", "yes")
+        .child(Node::new("enc").attr("type", "msg").attr("count", "-1").bytes([1]));
+    let Stanza::Message(message) = Stanza::parse(node) else { panic!("not a message") };
+    assert_eq!((message.timestamp_s, message.offline), (None, Some(0)));
+    assert_eq!(message.encs, [Enc::new(EncKind::Message, vec![1])]);
+}
+
+#[test]
 fn receipts_of_every_kind_survive() {
     let retry = Retry {
         count: 5,
