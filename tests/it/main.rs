@@ -1,3 +1,9 @@
-//! The integration tests, in one binary: linking the Matrix part is slow.
+//! Every test that needs more than one part of the bridge, in one binary: linking the Matrix part is
+//! slow, so there is one of it.
 
+// matrix-sdk's futures nest deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
+mod ground;
 mod signal_oracle;
+mod support;
