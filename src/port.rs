@@ -16,4 +16,4 @@ pub use failure::{Failure, Retry};
 pub use homeserver::Homeserver;
 pub use network::{InteropNetwork, NetworkLink};
 pub use room_cipher::RoomCipher;
-pub use storage::Storage;
+pub use storage::{KeyStores, Storage};

@@ -194,8 +194,18 @@ pub struct OutboxRow {
     pub not_before: Timestamp,
 }
 
+/// The Matrix keys of our users: all of storage that a [`RoomCipher`](super::RoomCipher) needs.
 #[async_trait]
-pub trait Storage: Send + Sync {
+pub trait KeyStores: Send + Sync {
+    /// The key store of one of our users' devices.
+    fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore>;
+
+    /// Which of our users track the devices of this user.
+    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure>;
+}
+
+#[async_trait]
+pub trait Storage: KeyStores {
     /// All of it or nothing, durable when this returns.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure>;
 
@@ -264,11 +274,6 @@ pub trait Storage: Send + Sync {
     ) -> Result<u32, Failure>;
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
-
-    /// The key store of one of our users' devices.
-    fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore>;
-    /// Which of our users track the devices of this user.
-    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure>;
 
     /// Closes the database after the last commit.
     async fn close(&self);
