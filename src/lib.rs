@@ -9,6 +9,8 @@ pub mod domain;
 
 pub mod port;
 
+pub mod matrix;
+
 pub mod runtime;
 
 pub mod command;
