@@ -4,10 +4,12 @@
 //! and ports; it must not know SQL, the network behind the bridge, or what the runtime decides.
 //! The facts it rests on are the appservice facts, sections 0 to 2.
 
+pub mod cipher;
 pub mod client;
 pub mod names;
 
 #[cfg(test)]
 mod fake_homeserver;
 
+pub use cipher::{CipherOptions, KeySharing, MatrixCipher};
 pub use client::{MatrixHomeserver, MatrixOptions};

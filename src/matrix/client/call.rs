@@ -17,7 +17,7 @@ use crate::port::{Clock, Failure};
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call may take; the homeserver may have to ask other servers for keys.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of an answer; key queries and missed to-device messages are the large ones.
 pub(super) const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The longest wait that the homeserver may ask for within a call; above it the call fails and the

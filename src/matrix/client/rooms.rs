@@ -113,10 +113,8 @@ impl MatrixHomeserver {
         let user = self.names.user_id(who);
         let recipient = InviteUserId::new(person.to_owned()).into();
         let request = invite_user::v3::Request::new(room.to_owned(), recipient);
-        let failure = match self.api.call("inviting", self.identity(&user), request).await {
-            Ok(_) => return Ok(()),
-            Err(failure) => failure,
-        };
+        let answer = self.api.call("inviting", self.identity(&user), request).await;
+        let Err(failure) = answer else { return Ok(()) };
         // The same answer says "they are in" and "you may not".
         if failure.is(StatusCode::FORBIDDEN, "M_FORBIDDEN")
             && self.is_in(who, room, person).await.unwrap_or(false)

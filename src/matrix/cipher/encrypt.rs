@@ -1,0 +1,62 @@
+//! Sharing a room key with the readers' devices, and encrypting.
+
+use std::{ops::Deref, sync::Arc};
+
+use matrix_sdk_crypto::EncryptionSettings;
+use ruma::{OwnedUserId, RoomId, events::AnyMessageLikeEventContent, serde::Raw};
+use serde_json::Value;
+
+use super::{
+    MatrixCipher,
+    failure::{from_megolm, from_olm, from_store},
+};
+use crate::{
+    domain::bridged::ActAs,
+    port::{Failure, Homeserver as _, room_cipher::Plain},
+};
+
+impl MatrixCipher {
+    pub(super) async fn encrypt_event(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+        plain: Plain<'_>,
+    ) -> Result<Value, Failure> {
+        let content = Raw::<AnyMessageLikeEventContent>::from_json(
+            serde_json::value::to_raw_value(plain.content)
+                .map_err(|_error| Failure::never("an event's content is no JSON"))?,
+        );
+        // Our own users get their messages from the other side: they need no room key.
+        let mut readers = readers.to_vec();
+        readers.retain(|reader| self.homeserver.our_user(reader).is_none());
+
+        let mut machine = self.machines.open(who).await?;
+        self.ensure_prepared(&mut machine).await?;
+        let tracked = machine.olm.update_tracked_users(readers.iter().map(Deref::deref)).await;
+        tracked.map_err(from_store("tracking the readers"))?;
+        self.flush(&machine).await?;
+        self.claim_sessions(&machine, &readers).await?;
+
+        let settings = EncryptionSettings {
+            sharing_strategy: self.sharing_strategy.clone(),
+            ..EncryptionSettings::default()
+        };
+        let requests = machine
+            .olm
+            .share_room_key(room, readers.iter().map(Deref::deref), settings)
+            .await
+            .map_err(from_olm("sharing a room key"))?;
+        for request in requests.iter().map(Arc::as_ref) {
+            self.send_to_device(&machine, request).await?;
+        }
+
+        let encrypted = machine
+            .olm
+            .encrypt_room_event_raw(room, plain.event_type, &content)
+            .await
+            .map_err(from_megolm("encrypting an event"))?;
+        serde_json::from_str(encrypted.content.json().get())
+            .map_err(|_error| Failure::never("encrypting an event: the result is no JSON"))
+    }
+}

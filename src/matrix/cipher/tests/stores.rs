@@ -1,0 +1,1 @@
+//! Key stores in memory; they outlive the cipher, as a database does.
