@@ -1,0 +1,184 @@
+//! The adapter to the interop network: enlistment, the identity token, the chat connection.
+//!
+//! It turns what the ports ask into the network's words and the network's words into the domain's
+//! items. It must not know Matrix rooms, storage or what the bridge decides; what is not public about
+//! the network stands in [`NetworkProfile`] and nowhere else. No number, JID or token of a person
+//! reaches its logs or errors.
+
+mod connection;
+mod enlist;
+mod entropy;
+mod handshake;
+mod http;
+mod inbound;
+mod link;
+mod profile;
+mod push;
+mod requests;
+mod token;
+mod transport;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use causeway_wire::{
+    jid::{Jid, Server},
+    noise::KeyPair,
+    payload::InteropLogin,
+    stanza::Query,
+};
+use serde_json::Value;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use self::{
+    connection::{Connection, Parts},
+    entropy::Random,
+    handshake::Hello,
+    link::Link,
+    push::PushVerifier,
+};
+pub use self::{
+    profile::{
+        FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, TokenClaims, UnenlistForm,
+        Version,
+    },
+    token::TokenKey,
+};
+use crate::{
+    domain::{bridged::Timestamp, ids::RemoteUser},
+    port::{
+        Clock, Entropy, Failure, InteropNetwork,
+        network::{ConnectFailure, Connected, Credentials},
+    },
+};
+
+/// The interop network, as one profile describes it.
+pub struct Interop {
+    profile: Arc<NetworkProfile>,
+    key: TokenKey,
+    http: reqwest::Client,
+    push: PushVerifier,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Interop {
+    /// Nothing is connected yet. `key` signs the identity tokens of everyone.
+    pub fn new(
+        profile: NetworkProfile,
+        key: TokenKey,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Failure> {
+        let http = http::client(profile.patience.request)?;
+        let push = PushVerifier::new(http.clone(), profile.push.clone());
+        Ok(Self { profile: Arc::new(profile), key, http, push, clock, entropy })
+    }
+
+    async fn open(&self, who: &Credentials, me: Jid) -> Result<Connected, ConnectFailure> {
+        let now = self.clock.now();
+        let payload = self.payload(who, &me, now).map_err(ConnectFailure::Refused)?;
+        let (mut reader, mut writer) =
+            transport::dial(&self.profile).await.map_err(ConnectFailure::Away)?;
+        let hello = Hello {
+            static_keys: KeyPair::from_private(who.keys.noise),
+            payload: &payload,
+            now_s: u64::try_from(now.div_euclid(1_000)).unwrap_or_default(),
+        };
+        let mut random = Random(self.entropy.as_ref());
+        let (sealer, opener) =
+            handshake::log_in(&self.profile, hello, &mut random, &mut reader, &mut writer).await?;
+        let (connection, inbound) = Connection::start(Parts {
+            login: who.login.clone(),
+            me,
+            form: self.profile.jid_form,
+            patience: self.profile.patience,
+            clock: self.clock.clone(),
+            id_prefix: self.id_prefix(),
+            reader,
+            writer,
+            sealer,
+            opener,
+        });
+        let link = Link::new(connection.clone(), self.profile.clone());
+        // Without this the network holds back what waits for us.
+        connection.ask(Query::SetActive(true)).await.map_err(ConnectFailure::Away)?.map_err(
+            |error| {
+                let what = format!("the network does not let us be active ({})", error.code);
+                ConnectFailure::Away(Failure::later(what))
+            },
+        )?;
+        Ok(Connected { link: Arc::new(link), inbound })
+    }
+
+    /// The client payload with a fresh token: a token outlives one login by little.
+    fn payload(
+        &self,
+        who: &Credentials,
+        me: &Jid,
+        now: Timestamp,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let account = match me.server() {
+            Server::Interop(_) => me.user().parse().ok(),
+            Server::Phone | Server::Lid | Server::Other(_) => None,
+        };
+        let account = account
+            .ok_or_else(|| Failure::never("the login's network id is no interop account"))?;
+        let token = self.key.sign(who.person.as_str(), &self.profile.token, now)?;
+        let login = InteropLogin {
+            account,
+            token: token.as_str().as_bytes().to_vec(),
+            read_receipts: self.profile.read_receipts,
+            version: self.profile.protocol_version,
+        };
+        login
+            .encode()
+            .map(Zeroizing::new)
+            .map_err(|error| Failure::never("the login cannot be written").because(error))
+    }
+
+    fn id_prefix(&self) -> String {
+        let mut bytes = [0; 4];
+        self.entropy.fill(&mut bytes);
+        format!("{:08x}", u32::from_be_bytes(bytes))
+    }
+}
+
+#[async_trait]
+impl InteropNetwork for Interop {
+    async fn enlist(&self, who: &Credentials) -> Result<RemoteUser, Failure> {
+        let token = self.key.sign(who.person.as_str(), &self.profile.token, self.clock.now())?;
+        let noise_public = KeyPair::from_private(who.keys.noise).public();
+        let url = &self.profile.enlist_url;
+        enlist::enlist(&self.http, url, noise_public, &who.keys, &token).await
+    }
+
+    async fn connect(&self, who: &Credentials) -> Result<Connected, ConnectFailure> {
+        let not_enlisted = |text| ConnectFailure::NotEnlisted(Failure::never(text));
+        let network_id = who.network_id.as_ref();
+        let network_id = network_id.ok_or_else(|| not_enlisted("the login has no network id"))?;
+        let me = network_id.0.parse().map_err(|_| not_enlisted("the network id is damaged"))?;
+        timeout(self.profile.patience.connect, self.open(who, me)).await.unwrap_or_else(|_| {
+            Err(ConnectFailure::Away(Failure::later("connecting took too long")))
+        })
+    }
+
+    fn key_set(&self) -> Value {
+        self.key.key_set()
+    }
+
+    async fn verify_push(&self, bearer: &str, now: Timestamp) -> Result<(), Failure> {
+        self.push.verify(bearer, now).await
+    }
+}
+
+impl fmt::Debug for Interop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { profile, key, http: _, push: _, clock: _, entropy: _ } = self;
+        f.debug_struct("Interop")
+            .field("profile", profile)
+            .field("key", key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! Envelopes and receipts on their way out (network facts 2.4, 3.7).
+
+use causeway_wire::{
+    jid::Jid,
+    stanza::{
+        AckClass, Enc, EncKind, MessageStanza, Participant, ReceiptKind, ReceiptStanza, Retry,
+        Route,
+    },
+};
+
+use super::{Link, jid_of, keys};
+use crate::{
+    domain::item::{Envelope, OutboundReceipt, OutboundReceiptKind},
+    interop::profile::FanOut,
+    port::{
+        Failure,
+        network::{Accepted, OurBundle},
+    },
+    signal::{Ciphertext, CiphertextKind},
+};
+
+/// The `type` of a message that holds text.
+const TEXT: &str = "text";
+
+impl Link {
+    pub(super) async fn send_envelope(&self, envelope: &Envelope) -> Result<Accepted, Failure> {
+        let stanza = message(envelope, self.profile.fan_out)?;
+        let id = &envelope.id.0;
+        let ack = self.connection.deliver(stanza.into_node(), &AckClass::Message, id).await?;
+        match ack.error {
+            None => Ok(Accepted::Stored),
+            Some(code) => verdict(code),
+        }
+    }
+
+    pub(super) async fn deliver_receipt(
+        &self,
+        receipt: &OutboundReceipt,
+        bundle: Option<&OurBundle>,
+    ) -> Result<(), Failure> {
+        let stanza = receipt_stanza(receipt, bundle)?;
+        let id = stanza.id.clone();
+        let ack = self.connection.deliver(stanza.into_node(), &AckClass::Receipt, &id).await?;
+        if let Some(code) = ack.error {
+            return Err(Failure::never(format!("the network refused a receipt ({code})")));
+        }
+        Ok(())
+    }
+}
+
+/// One part for the primary device stands plainly in the message, as the framework has it; anything
+/// else is a fan-out, as ordinary clients do.
+fn message(envelope: &Envelope, fan_out: FanOut) -> Result<MessageStanza, Failure> {
+    let to = jid_of(&envelope.to, 0)?;
+    let mut stanza = MessageStanza::new(&envelope.id.0, Route::to(to.clone()), TEXT);
+    match envelope.parts.as_slice() {
+        [] => return Err(Failure::never("an envelope without a part")),
+        [part] if part.device == 0 && fan_out == FanOut::One => {
+            stanza.encs.push(enc(&part.ciphertext));
+        }
+        parts => {
+            for part in parts {
+                let device = device_of(&to, part.device)?;
+                let encs = vec![enc(&part.ciphertext)];
+                stanza.participants.push(Participant { to: device, encs });
+            }
+        }
+    }
+    Ok(stanza)
+}
+
+fn enc(ciphertext: &Ciphertext) -> Enc {
+    let kind = match ciphertext.kind {
+        CiphertextKind::PreKey => EncKind::PreKeyMessage,
+        CiphertextKind::Message => EncKind::Message,
+    };
+    Enc::new(kind, ciphertext.bytes.clone())
+}
+
+fn device_of(to: &Jid, device: u16) -> Result<Jid, Failure> {
+    to.with_device(device)
+        .map_err(|error| Failure::never("this person has no such device").because(error))
+}
+
+/// What a code in an acknowledgement means (network facts 3.7): to be tried again, or a sentence for
+/// people.
+fn verdict(code: u16) -> Result<Accepted, Failure> {
+    let reason = match code {
+        429 | 500..=599 => {
+            return Err(Failure::later(format!("the network does not take messages now ({code})")));
+        }
+        401 | 403 => "the network does not allow writing to this person".to_owned(),
+        404 => "this person is no longer on the network".to_owned(),
+        487..=490 => format!("the network does not understand this message (error {code})"),
+        491 => "the network does not understand what this message holds (error 491)".to_owned(),
+        code => format!("the network refused this message (error {code})"),
+    };
+    Ok(Accepted::Refused { reason })
+}
+
+fn receipt_stanza(
+    receipt: &OutboundReceipt,
+    bundle: Option<&OurBundle>,
+) -> Result<ReceiptStanza, Failure> {
+    let to = Route::to(jid_of(&receipt.to.user, receipt.to.device)?);
+    let mut ids = receipt.messages.iter().map(|id| id.0.clone());
+    let first = ids.next().ok_or_else(|| Failure::never("a receipt for no message"))?;
+    let kind = match receipt.kind {
+        OutboundReceiptKind::Delivered => ReceiptKind::Delivered,
+        OutboundReceiptKind::Retry { count, sent_at, .. } => {
+            let bundle =
+                bundle.ok_or_else(|| Failure::never("a request to send again needs our keys"))?;
+            ReceiptKind::Retry(Retry {
+                count,
+                message_timestamp_s: u64::try_from(sent_at.div_euclid(1_000)).ok(),
+                registration_id: bundle.identity.registration_id(),
+                keys: Some(keys::of_ours(bundle)),
+            })
+        }
+    };
+    let more_ids = ids.collect();
+    Ok(ReceiptStanza { more_ids, ..ReceiptStanza::new(first, to, kind) })
+}
+
+#[cfg(test)]
+pub(super) mod for_tests {
+    pub(in crate::interop::link) use super::{message, receipt_stanza, verdict};
+}
