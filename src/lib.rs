@@ -11,6 +11,7 @@ pub mod port;
 
 pub mod interop;
 pub mod matrix;
+pub mod storage;
 
 pub mod runtime;
 
@@ -19,3 +20,4 @@ pub mod http;
 
 pub mod config;
 pub mod telemetry;
+

@@ -53,11 +53,9 @@ section! {
         /// public.
         read_receipts: bool = Default("true"),
 
-        /// The namespace of the request that ends an enlistment. Not public.
-        unenlist_xmlns: String = Default(r#""w:interop""#),
-
-        /// The element in the request that ends an enlistment. Not public.
-        unenlist_element: String = Default(r#""remove""#),
+        /// How an enlistment is ended: "interop" removes it in the interop namespace, "account" as
+        /// ordinary accounts are deleted. Not public.
+        unenlist: Unenlist = Default(r#""interop""#),
     }
 }
 
@@ -80,6 +78,16 @@ choice! {
         One = "one",
         /// Every one that the network lists.
         All = "all",
+    }
+}
+
+choice! {
+    /// How an enlistment is ended.
+    Unenlist {
+        /// In the interop namespace.
+        Interop = "interop",
+        /// As ordinary accounts are deleted.
+        Account = "account",
     }
 }
 

@@ -109,8 +109,8 @@ impl Notice {
                     .to_owned()
             }
             Self::MessageKindNotShown { kind } => format!(
-                "This contact sent {kind}, which this bridge cannot show yet. It can be seen in \
-                 the contact's WhatsApp only."
+                "This contact sent something that this bridge cannot show yet ({kind}). It can be \
+                 seen in the contact's WhatsApp only."
             ),
             Self::IdentityChanged => "This contact's security keys have changed: they have a new \
                 phone or installed WhatsApp again. If that surprises you, ask them in another way."

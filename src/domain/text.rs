@@ -14,7 +14,7 @@ pub enum Incoming {
     Text(Vec<Value>),
     /// Nothing to show: keys, protocol steps.
     Nothing,
-    /// A kind that we do not show yet.
+    /// A kind that we do not show yet, by its name for people.
     NotShown { kind: String },
     /// Decrypted, but no message.
     Malformed,
@@ -40,7 +40,7 @@ pub fn incoming(padded: &[u8]) -> Incoming {
             Incoming::Text(parts.iter().map(content).collect())
         }
         MessageContent::Silent { .. } => Incoming::Nothing,
-        MessageContent::Unsupported { kind } => Incoming::NotShown { kind: name_of(kind) },
+        MessageContent::Unsupported { kind } => Incoming::NotShown { kind: kind.to_owned() },
     }
 }
 
@@ -51,23 +51,6 @@ fn content(text: &MatrixText) -> Value {
         content["formatted_body"] = json!(formatted);
     }
     content
-}
-
-/// What people call the kind that a field of the protobuf stands for.
-fn name_of(field: &str) -> String {
-    let known = match field {
-        "imageMessage" | "image_message" => "an image",
-        "videoMessage" | "video_message" | "ptvMessage" | "ptv_message" => "a video",
-        "audioMessage" | "audio_message" => "a voice or audio message",
-        "documentMessage" | "document_message" => "a document",
-        "reactionMessage" | "reaction_message" => "a reaction",
-        "stickerMessage" | "sticker_message" => "a sticker",
-        "locationMessage" | "location_message" => "a location",
-        "contactMessage" | "contact_message" => "a contact card",
-        "unknown" => "something",
-        other => return format!("something ({other})"),
-    };
-    known.to_owned()
 }
 
 impl std::fmt::Debug for Incoming {

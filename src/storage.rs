@@ -1,0 +1,226 @@
+//! Everything durable, in SQLite or PostgreSQL: the only place with SQL.
+//!
+//! One file a table, one SQL text for both databases, over `sqlx::Any`. What must not be read without the
+//! master key is sealed before it becomes a row (`seal`); a row never leaves this module. Nothing here decides
+//! anything: it must not know of Matrix or of the network more than the ids that name rows.
+
+mod change;
+mod consent;
+mod counter;
+mod crypto_store;
+mod database;
+mod error;
+mod ghost;
+mod inbox;
+mod login;
+mod management_room;
+mod message;
+mod outbox;
+mod portal;
+mod prekey;
+mod seal;
+mod session;
+mod setting;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use matrix_sdk_crypto::store::{DynCryptoStore, IntoCryptoStore as _};
+use ruma::{DeviceId, EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+
+pub use self::crypto_store::SqlCryptoStore;
+use self::database::Database;
+use crate::{
+    domain::{
+        bridged::{Consent, Ghost, Login, Message, Portal, Timestamp},
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
+        item::Destination,
+        limits::INBOX_ROWS_MAX,
+    },
+    port::{
+        Entropy, Failure, Storage,
+        network::LoginKeys,
+        storage::{
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, OutboxRow,
+            SessionKey, StoredSession,
+        },
+    },
+    signal::PreKey,
+};
+
+/// The [`Storage`] port over SQL.
+#[derive(Clone, Debug)]
+pub struct SqlStorage {
+    database: Arc<Database>,
+    inbox_rows_max: u64,
+}
+
+impl SqlStorage {
+    /// Opens `sqlite:<file>` or `postgres://…`, brings it to this version and checks that
+    /// `master_key` is the key that sealed it. A missing SQLite file is made, for its owner alone.
+    pub async fn open(
+        url: &str,
+        master_key: [u8; 32],
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Failure> {
+        let database = Arc::new(Database::open(url, master_key, entropy).await?);
+        Ok(Self { database, inbox_rows_max: INBOX_ROWS_MAX })
+    }
+
+    /// Another bound than [`INBOX_ROWS_MAX`].
+    #[must_use]
+    pub fn with_inbox_rows_max(mut self, inbox_rows_max: u64) -> Self {
+        self.inbox_rows_max = inbox_rows_max;
+        self
+    }
+
+    /// The key store of one of our users' devices, as its own type.
+    pub fn sql_crypto_store(&self, user: &UserId, device: &DeviceId) -> SqlCryptoStore {
+        SqlCryptoStore::new(Arc::clone(&self.database), user, device)
+    }
+}
+
+#[async_trait]
+impl KeyStores for SqlStorage {
+    fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore> {
+        self.sql_crypto_store(user, device).into_crypto_store()
+    }
+
+    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure> {
+        Ok(crypto_store::users_tracking(&self.database, user).await?)
+    }
+}
+
+#[async_trait]
+impl Storage for SqlStorage {
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure> {
+        Ok(self.database.perform(&change::Commit(&changes)).await?)
+    }
+
+    async fn take_in(
+        &self,
+        key: IntakeKey,
+        drafts: Vec<InboxDraft>,
+        at: Timestamp,
+    ) -> Result<Intake, Failure> {
+        let rows_max = self.inbox_rows_max;
+        let work = inbox::TakeIn { key: &key, drafts: &drafts, at, rows_max };
+        Ok(self.database.perform(&work).await?)
+    }
+
+    async fn inbox_lanes(&self) -> Result<Vec<Lane>, Failure> {
+        Ok(inbox::lanes(&self.database).await?)
+    }
+
+    async fn inbox_next(
+        &self,
+        lane: &Lane,
+        bound: Option<InboxId>,
+    ) -> Result<Option<InboxRow>, Failure> {
+        Ok(inbox::next(&self.database, lane, bound).await?)
+    }
+
+    async fn inbox_bound(&self) -> Result<Option<InboxId>, Failure> {
+        Ok(inbox::bound(&self.database).await?)
+    }
+
+    async fn outbox_lanes(&self, to: &Destination) -> Result<Vec<Lane>, Failure> {
+        Ok(outbox::lanes(&self.database, to).await?)
+    }
+
+    async fn outbox_next(
+        &self,
+        lane: &Lane,
+        to: &Destination,
+    ) -> Result<Option<OutboxRow>, Failure> {
+        Ok(outbox::next(&self.database, lane, to).await?)
+    }
+
+    async fn consent(&self, person: &UserId) -> Result<Option<Consent>, Failure> {
+        Ok(consent::of(&self.database, person).await?)
+    }
+
+    async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure> {
+        Ok(management_room::of(&self.database, person).await?)
+    }
+
+    async fn management_person(&self, room: &RoomId) -> Result<Option<OwnedUserId>, Failure> {
+        Ok(management_room::person(&self.database, room).await?)
+    }
+
+    async fn logins(&self) -> Result<Vec<Login>, Failure> {
+        Ok(login::all(&self.database).await?)
+    }
+
+    async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure> {
+        Ok(login::find(&self.database, id).await?)
+    }
+
+    async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure> {
+        Ok(login::of(&self.database, person).await?)
+    }
+
+    async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure> {
+        Ok(login::keys(&self.database, id).await?)
+    }
+
+    async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure> {
+        Ok(ghost::find(&self.database, key).await?)
+    }
+
+    async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, Failure> {
+        Ok(portal::find(&self.database, key).await?)
+    }
+
+    async fn portal_of_room(&self, room: &RoomId) -> Result<Option<Portal>, Failure> {
+        Ok(portal::of_room(&self.database, room).await?)
+    }
+
+    async fn portals_of(&self, login: &LoginId) -> Result<Vec<Portal>, Failure> {
+        Ok(portal::of_login(&self.database, login).await?)
+    }
+
+    async fn prekey(&self, login: &LoginId, id: u32) -> Result<Option<PreKey>, Failure> {
+        Ok(prekey::find(&self.database, login, id).await?)
+    }
+
+    async fn prekey_last_id(&self, login: &LoginId) -> Result<u32, Failure> {
+        Ok(prekey::last_id(&self.database, login).await?)
+    }
+
+    async fn session(&self, key: &SessionKey) -> Result<Option<StoredSession>, Failure> {
+        Ok(session::find(&self.database, key).await?)
+    }
+
+    async fn message_by_remote(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<Message>, Failure> {
+        Ok(message::by_remote(&self.database, portal, remote_id).await?)
+    }
+
+    async fn message_by_event(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<Message>, Failure> {
+        Ok(message::by_event(&self.database, room, event).await?)
+    }
+
+    async fn retries_asked(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<u32, Failure> {
+        Ok(message::retries(&self.database, portal, remote_id).await?)
+    }
+
+    async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(setting::find(&self.database, key).await?)
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
