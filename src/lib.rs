@@ -21,3 +21,4 @@ pub mod http;
 pub mod config;
 pub mod telemetry;
 
+pub mod cli;

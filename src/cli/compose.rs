@@ -1,0 +1,206 @@
+//! Puts the adapters behind the ports and starts the runtime.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use hkdf::Hkdf;
+use sha2::Sha256;
+
+use super::{
+    ambient::{OsEntropy, SystemClock},
+    serve,
+};
+use crate::{
+    command::Bot,
+    config::{self, Config},
+    domain::{ids::GhostNamer, limits},
+    http::{HomeserverFace, NetworkFace},
+    interop::{self, Interop, NetworkProfile, TokenKey},
+    matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
+    port::{Clock, Entropy, Failure, Homeserver, Storage, storage::Change},
+    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop},
+    storage::SqlStorage,
+};
+
+/// Where the key that signs identity tokens is kept, sealed.
+const TOKEN_KEY: &str = "token_key";
+
+/// Runs the bridge until a signal stops it.
+pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+    let ports = ports(config).await?;
+    let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
+    let rooms = Rooms::new(ports.clone());
+    let backoff = limits::Backoff {
+        min: config.network.reconnect_min_s,
+        max: config.network.reconnect_max_s,
+    };
+    let logins = Logins::new(&ports, &hints, &links, &rooms, backoff, stop.clone());
+    let bot = Arc::new(Bot::new(logins.clone(), config.permissions.clone()));
+    let homeserver_face = HomeserverFace {
+        intake: Intake::new(ports.clone(), hints.clone()),
+        homeserver: Arc::clone(&ports.homeserver),
+        storage: Arc::clone(&ports.storage),
+        hs_token: config.appservice.hs_token.expose().into(),
+    };
+    let network_face = NetworkFace {
+        network: Arc::clone(&ports.network),
+        clock: Arc::clone(&ports.clock),
+        logins: logins.clone(),
+    };
+    let listeners = serve::Listeners::bind(&[
+        (config.appservice.listen, homeserver_face.router()),
+        (config.network.listen, network_face.router()),
+    ])
+    .await?;
+
+    let inbox = Inbox::new(&ports, &hints, &links, &rooms, bot, stop.clone());
+    let outbox = Outbox::to_homeserver(&ports, &hints, stop.clone());
+    let pumps = tokio_util::task::TaskTracker::new();
+    pumps.spawn(inbox.run());
+    pumps.spawn(outbox.run());
+    pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
+    pumps.spawn(listeners.serve(stop.clone()));
+    pumps.close();
+    logins.start_all().await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "the bridge is running");
+
+    serve::until_stopped(&stop, async {
+        pumps.wait().await;
+        logins.ended().await;
+    })
+    .await?;
+    ports.storage.close().await;
+    tracing::info!("the bridge has stopped");
+    Ok(())
+}
+
+/// The bot exists and the homeserver pushes at once, as soon as it can be reached.
+async fn greet(ports: Ports, rooms: Rooms, stop: Stop) {
+    let greeted = async {
+        let mut attempt = 0;
+        loop {
+            let met = async {
+                rooms.ensure_bot().await?;
+                ports.homeserver.ping().await
+            };
+            let Err(failure) = met.await else { return };
+            attempt += 1;
+            tracing::warn!(%failure, "the homeserver does not answer as it should; will try again");
+            ports.clock.sleep(limits::ITEM_BACKOFF.pause(attempt)).await;
+        }
+    };
+    tokio::select! {
+        () = stop.soft() => {}
+        () = greeted => tracing::info!("the homeserver knows the bridge"),
+    }
+}
+
+async fn ports(config: &Config) -> anyhow::Result<Ports> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let master_key = *config.keys.master_key.expose();
+    let storage = SqlStorage::open(config.database.url.expose(), master_key, Arc::clone(&entropy))
+        .await
+        .context("could not open the database")?;
+    let storage: Arc<SqlStorage> = Arc::new(storage);
+    let homeserver = Arc::new(MatrixHomeserver::new(matrix_options(config), Arc::clone(&clock))?);
+    let sharing = match config.encryption.outbound {
+        config::Outbound::AllDevices => KeySharing::AllDevices,
+        config::Outbound::CrossSignedOnly => KeySharing::CrossSignedDevices,
+    };
+    let stores = Arc::clone(&storage);
+    let cipher =
+        MatrixCipher::new(Arc::clone(&homeserver), stores, CipherOptions { key_sharing: sharing });
+    let token_key = token_key(&*storage).await?;
+    let network =
+        Interop::new(network_profile(config), token_key, Arc::clone(&clock), Arc::clone(&entropy))?;
+    let homeserver: Arc<dyn Homeserver> = homeserver;
+    Ok(Ports {
+        storage,
+        homeserver,
+        cipher: Arc::new(cipher),
+        network: Arc::new(network),
+        clock,
+        entropy,
+        namer: GhostNamer::new(ghost_key(&master_key)),
+    })
+}
+
+/// Ghosts are named with a key of their own, so that a name tells nothing of the master key.
+fn ghost_key(master_key: &[u8; 32]) -> [u8; 32] {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(None, master_key)
+        .expand(b"causeway ghost names", &mut key)
+        .expect("32 bytes are a valid output length");
+    key
+}
+
+/// Made once and kept: the network pins nothing to it, but fetches it only now and then.
+async fn token_key(storage: &dyn Storage) -> Result<TokenKey, Failure> {
+    if let Some(der) = storage.setting(TOKEN_KEY).await? {
+        return TokenKey::from_pkcs8_der(&der);
+    }
+    let key = TokenKey::generate()?;
+    let value = key.to_pkcs8_der()?.to_vec();
+    storage.commit(vec![Change::SettingSaved { key: TOKEN_KEY, value }]).await?;
+    Ok(key)
+}
+
+fn matrix_options(config: &Config) -> MatrixOptions {
+    MatrixOptions {
+        url: config.homeserver.url.as_url().clone(),
+        server_name: config.homeserver.server_name.clone(),
+        as_token: config.appservice.as_token.expose().to_owned(),
+        appservice_id: config.appservice.id.clone(),
+        bot_localpart: config.appservice.bot_localpart.as_str().to_owned(),
+        ghost_prefix: config.appservice.ghost_prefix.as_str().to_owned(),
+    }
+}
+
+fn network_profile(config: &Config) -> NetworkProfile {
+    let (network, profile) = (&config.network, &config.profile);
+    let public_url = network.public_url.as_str();
+    let config::ProtocolVersion([primary, secondary, tertiary]) = profile.protocol_version;
+    NetworkProfile {
+        enlist_url: network.enlist_url.as_url().clone(),
+        chat_url: network.chat_url.as_url().clone(),
+        origin: Some(network.chat_origin.clone()).filter(|origin| !origin.is_empty()),
+        header: profile.header,
+        certificate_root: network.root_key,
+        jid_form: match profile.jid_form {
+            config::JidForm::Pair => interop::JidForm::Pair250,
+            config::JidForm::Interop => interop::JidForm::Interop245WithServer,
+            config::JidForm::InteropBare => interop::JidForm::Interop245Bare,
+        },
+        fan_out: match profile.fan_out {
+            config::FanOut::One => interop::FanOut::One,
+            config::FanOut::All => interop::FanOut::All,
+        },
+        protocol_version: interop::Version { primary, secondary, tertiary },
+        token: interop::TokenClaims {
+            issuer: config.token_issuer().to_owned(),
+            audience: profile.token_audience.clone(),
+            lifetime: profile.token_lifetime_s,
+        },
+        read_receipts: profile.read_receipts,
+        lookup: match profile.lookup {
+            config::Lookup::Usync => interop::Lookup::UsyncContact,
+            config::Lookup::Interop => interop::Lookup::InteropUsers,
+        },
+        unenlist: match profile.unenlist {
+            config::Unenlist::Interop => interop::UnenlistForm::Interop,
+            config::Unenlist::Account => interop::UnenlistForm::Account,
+        },
+        push: interop::PushProof {
+            keys_url: network.push_keys_url.as_url().clone(),
+            issuer: profile.push_issuer.clone(),
+            audience: public_url.to_owned(),
+        },
+        patience: interop::Patience {
+            connect: network.connect_timeout_s,
+            request: network.request_timeout_s,
+            keepalive: network.keepalive_s,
+            silence: network.keepalive_timeout_s,
+        },
+    }
+}
