@@ -15,6 +15,8 @@ mod link;
 mod profile;
 mod push;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod token;
 mod transport;
 

@@ -5,7 +5,7 @@
 
 use causeway_wire::{
     node,
-    noise::{CertificateTrust, Initiator, KeyPair, Opener, Sealer},
+    noise::{CertificateTrust, Initiator, KeyPair, NoiseError, Opener, Sealer},
     stanza::{FailureStanza, Stanza, StreamError},
 };
 use rand::CryptoRng;
@@ -40,11 +40,9 @@ pub(super) async fn log_in<R: CryptoRng + Send>(
     writer.write(&initiator.hello()).await.map_err(ConnectFailure::Away)?;
     let answer = next(reader).await?;
     let trust = CertificateTrust { root: profile.certificate_root };
-    let (finish, transport) =
-        initiator.finish(&answer, &trust, hello.now_s, hello.payload).map_err(|error| {
-            let what = format!("the network could not prove that it is the network: {error}");
-            ConnectFailure::Untrusted(Failure::later(what).because(error))
-        })?;
+    let (finish, transport) = initiator
+        .finish(&answer, &trust, hello.now_s, hello.payload)
+        .map_err(|error| untrusted(&error))?;
     writer.write(&finish).await.map_err(ConnectFailure::Away)?;
 
     let (sealer, mut opener) = transport.into_split();
@@ -70,6 +68,16 @@ async fn next(reader: &mut FrameReader) -> Result<Vec<u8>, ConnectFailure> {
     let frame = reader.next().await.map_err(ConnectFailure::Away)?;
     frame
         .ok_or_else(|| ConnectFailure::Away(Failure::later("the network hung up during the login")))
+}
+
+/// The network could not prove that it is the network; why is for the operator to read.
+fn untrusted(error: &NoiseError) -> ConnectFailure {
+    let why = match error {
+        NoiseError::Certificate(why) => why.to_string(),
+        other => other.to_string(),
+    };
+    let text = format!("the server is not proven to be the network, nothing was sent to it: {why}");
+    ConnectFailure::Untrusted(Failure::later(text))
 }
 
 fn away(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> ConnectFailure {

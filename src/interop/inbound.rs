@@ -6,9 +6,6 @@ mod notification;
 mod query;
 mod receipt;
 
-#[cfg(test)]
-mod tests;
-
 use causeway_wire::{
     jid::{Jid, JidForm, Server},
     node::{self, Node},

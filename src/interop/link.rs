@@ -4,9 +4,6 @@ mod keys;
 mod lookup;
 mod messages;
 
-#[cfg(test)]
-mod tests;
-
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;

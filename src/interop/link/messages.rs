@@ -123,6 +123,82 @@ fn receipt_stanza(
 }
 
 #[cfg(test)]
-pub(super) mod for_tests {
-    pub(in crate::interop::link) use super::{message, receipt_stanza, verdict};
+mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        domain::{
+            ids::{LoginId, RemoteAddress, RemoteMessageId, RemoteUser},
+            item::EnvelopePart,
+        },
+        port::Retry as TryAgain,
+        signal::{OurIdentity, PreKey, SignedPreKey},
+    };
+
+    const BOB: &str = "33612345678@s.whatsapp.net";
+
+    fn envelope(devices: &[u16]) -> Envelope {
+        let ciphertext = Ciphertext { kind: CiphertextKind::PreKey, bytes: vec![3] };
+        Envelope {
+            login: LoginId("l1".to_owned()),
+            id: RemoteMessageId("M1".to_owned()),
+            to: RemoteUser(BOB.to_owned()),
+            parts: devices
+                .iter()
+                .map(|device| EnvelopePart { device: *device, ciphertext: ciphertext.clone() })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_primary_device_alone_is_written_to_plainly() {
+        let plain = message(&envelope(&[0]), FanOut::One).unwrap();
+        assert_eq!((plain.encs.len(), plain.participants.len()), (1, 0));
+        for (devices, fan_out) in
+            [(&[0][..], FanOut::All), (&[3], FanOut::One), (&[0, 3], FanOut::All)]
+        {
+            let fanned = message(&envelope(devices), fan_out).unwrap();
+            assert!(fanned.encs.is_empty());
+            let to: Vec<_> = fanned.participants.iter().map(|one| one.to.device()).collect();
+            assert_eq!(to, devices);
+        }
+        assert!(message(&envelope(&[]), FanOut::One).is_err());
+    }
+
+    #[test]
+    fn a_code_is_to_be_tried_again_or_a_sentence() {
+        for code in [429, 500, 503] {
+            assert_eq!(verdict(code).unwrap_err().retry, TryAgain::Later);
+        }
+        for code in [400, 401, 403, 404, 487, 491, 496] {
+            assert!(matches!(verdict(code), Ok(Accepted::Refused { .. })), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_request_to_send_again_carries_our_keys() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let identity = OurIdentity::generate(&mut rng);
+        let bundle = OurBundle {
+            signed_prekey: SignedPreKey::generate(1, &identity, 0, &mut rng).unwrap(),
+            prekey: Some(PreKey::generate(9, &mut rng).unwrap()),
+            identity,
+        };
+        let receipt = OutboundReceipt {
+            login: LoginId("l1".to_owned()),
+            to: RemoteAddress { user: RemoteUser(BOB.to_owned()), device: 2 },
+            messages: vec![RemoteMessageId("M1".to_owned())],
+            kind: OutboundReceiptKind::Retry { count: 2, sent_at: 1_700_000_000_999, prekey: 9 },
+        };
+        assert!(receipt_stanza(&receipt, None).is_err());
+        let stanza = receipt_stanza(&receipt, Some(&bundle)).unwrap();
+        assert_eq!(stanza.route.to.unwrap().device(), 2);
+        let ReceiptKind::Retry(retry) = stanza.kind else { panic!("not a retry") };
+        assert_eq!((retry.count, retry.message_timestamp_s), (2, Some(1_700_000_000)));
+        assert_eq!(retry.registration_id, bundle.identity.registration_id());
+        let keys = retry.keys.unwrap();
+        assert_eq!(keys.identity, bundle.identity.public_key());
+        assert_eq!(keys.prekey.unwrap().id, 9);
+    }
 }
