@@ -42,7 +42,7 @@ use self::{
 };
 pub use self::{
     profile::{
-        FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, TokenClaims, UnenlistForm,
+        FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, TokenClaims, Unenlist,
         Version,
     },
     token::TokenKey,

@@ -109,9 +109,17 @@ impl Connection {
         query: Query,
         patience: Duration,
     ) -> Result<Result<Content, IqError>, Failure> {
-        let id = self.next_id();
-        let iq = query.into_iq(id.as_str()).expect("we ask only what we can name");
-        let ticket = self.answers.wait_for(&id)?;
+        let iq = query.into_iq(self.next_id()).expect("we ask only what we can name");
+        self.ask_iq(iq, patience).await
+    }
+
+    /// The same for a question that the wire has no name for; its id is from [`Self::next_id`].
+    pub(super) async fn ask_iq(
+        &self,
+        iq: IqStanza,
+        patience: Duration,
+    ) -> Result<Result<Content, IqError>, Failure> {
+        let ticket = self.answers.wait_for(&iq.id)?;
         let answer = self.exchange(iq.into_node(), ticket, patience).await?;
         answer
             .body

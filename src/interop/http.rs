@@ -12,7 +12,9 @@ use crate::port::Failure;
 pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) fn client(patience: Duration) -> Result<reqwest::Client, Failure> {
+    // The chat channel knows no proxy either, and the environment is read in one place only.
     reqwest::Client::builder()
+        .no_proxy()
         .timeout(patience)
         .connect_timeout(patience)
         .redirect(reqwest::redirect::Policy::none())

@@ -9,13 +9,16 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use causeway_wire::{
     jid::Jid,
-    node::Content,
-    stanza::{IqError, Query, StanzaError},
+    node::{Content, Node},
+    stanza::{IqError, IqStanza, Query, StanzaError},
 };
 use tokio_util::sync::DropGuard;
 
 use self::keys::Spare;
-use super::{connection::Connection, profile::NetworkProfile};
+use super::{
+    connection::Connection,
+    profile::{NetworkProfile, Unenlist},
+};
 use crate::{
     domain::{
         ids::{RemoteAddress, RemoteUser},
@@ -87,7 +90,11 @@ impl NetworkLink for Link {
     }
 
     async fn unenlist(&self) -> Result<(), Failure> {
-        self.ask(Query::Unenlist(self.profile.unenlist), "un-enlistment").await.map(drop)
+        let Unenlist { xmlns, element } = &self.profile.unenlist;
+        let content = Content::Nodes(vec![Node::new(element)]);
+        let iq = IqStanza::set(self.connection.next_id(), xmlns, content);
+        let answer = self.connection.ask_iq(iq, self.connection.patience.request).await?;
+        answer.map(drop).map_err(|error| refused("un-enlistment", &error))
     }
 
     async fn close(&self) {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use causeway_wire::{frame::HEADER, noise::certificate::META_ROOT};
-pub use causeway_wire::{jid::JidForm, payload::Version, stanza::interop::UnenlistForm};
+pub use causeway_wire::{jid::JidForm, payload::Version};
 use url::Url;
 
 /// How one network speaks. The composition root starts from [`NetworkProfile::documented`] and sets
@@ -35,7 +35,7 @@ pub struct NetworkProfile {
     /// How a phone number is looked up.
     pub lookup: Lookup,
     /// How an enlistment is ended.
-    pub unenlist: UnenlistForm,
+    pub unenlist: Unenlist,
     /// How pushes prove where they come from.
     pub push: PushProof,
     /// When to give up waiting.
@@ -62,12 +62,19 @@ pub enum Lookup {
     InteropUsers,
 }
 
+/// The request that ends an enlistment: an empty element in an `iq` of type `set`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unenlist {
+    pub xmlns: String,
+    pub element: String,
+}
+
 /// What our identity tokens claim besides the person (network facts 1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenClaims {
     /// `iss`: our public address.
     pub issuer: String,
-    /// `aud`: the network, by the name that its own tokens give it.
+    /// `aud`: the network.
     pub audience: String,
     /// From `iat` to `exp`.
     pub lifetime: Duration,
@@ -124,12 +131,12 @@ impl NetworkProfile {
             protocol_version: Version { primary: 1, secondary: 0, tertiary: 3 },
             token: TokenClaims {
                 issuer: public_url.to_owned(),
-                audience: "WHATSAPP".to_owned(),
+                audience: "https://whatsapp.com".to_owned(),
                 lifetime: Duration::from_hours(1),
             },
             read_receipts: true,
             lookup: Lookup::default(),
-            unenlist: UnenlistForm::default(),
+            unenlist: Unenlist { xmlns: "w:interop".to_owned(), element: "remove".to_owned() },
             push: PushProof {
                 keys_url: address("https://whatsapp.com/.well-known/jwks"),
                 issuer: "WHATSAPP".to_owned(),
