@@ -36,7 +36,7 @@ pub use self::{
     log::{Log, LogFilter, LogFormat},
     mistake::{Mistake, Mistakes},
     network::{ChatUrl, IntegratorId, Network},
-    profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion, Unenlist},
+    profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };

@@ -187,9 +187,9 @@ fn network_profile(config: &Config) -> NetworkProfile {
             config::Lookup::Usync => interop::Lookup::UsyncContact,
             config::Lookup::Interop => interop::Lookup::InteropUsers,
         },
-        unenlist: match profile.unenlist {
-            config::Unenlist::Interop => interop::UnenlistForm::Interop,
-            config::Unenlist::Account => interop::UnenlistForm::Account,
+        unenlist: interop::Unenlist {
+            xmlns: profile.unenlist_xmlns.clone(),
+            element: profile.unenlist_element.clone(),
         },
         push: interop::PushProof {
             keys_url: network.push_keys_url.as_url().clone(),

@@ -40,7 +40,7 @@ section! {
         token_issuer: Option<String> = Optional(r#""https://whatsapp.example.org""#),
 
         /// The audience (`aud`) in identity tokens. Not public.
-        token_audience: String = Default(r#""https://whatsapp.com""#),
+        token_audience: String = Default(r#""WHATSAPP""#),
 
         /// Seconds for which an identity token is valid. Not public; the network's own live for an
         /// hour.
@@ -53,9 +53,11 @@ section! {
         /// public.
         read_receipts: bool = Default("true"),
 
-        /// How an enlistment is ended: "interop" removes it in the interop namespace, "account" as
-        /// ordinary accounts are deleted. Not public.
-        unenlist: Unenlist = Default(r#""interop""#),
+        /// The namespace of the request that ends an enlistment. Not public.
+        unenlist_xmlns: String = Default(r#""w:interop""#),
+
+        /// The element in the request that ends an enlistment. Not public.
+        unenlist_element: String = Default(r#""remove""#),
     }
 }
 
@@ -78,16 +80,6 @@ choice! {
         One = "one",
         /// Every one that the network lists.
         All = "all",
-    }
-}
-
-choice! {
-    /// How an enlistment is ended.
-    Unenlist {
-        /// In the interop namespace.
-        Interop = "interop",
-        /// As ordinary accounts are deleted.
-        Account = "account",
     }
 }
 
