@@ -4,6 +4,7 @@
 // matrix-sdk's futures nest deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+mod architecture;
 mod ground;
 mod signal_oracle;
 mod support;
