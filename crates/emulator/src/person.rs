@@ -1,0 +1,11 @@
+//! Simulated WhatsApp people: real Signal sessions and a script. They live inside the emulator, but everything that they
+//! get and send goes through the same router and mailboxes as for everybody else. They must not know sockets.
+
+mod actor;
+mod content;
+mod engine;
+mod store;
+mod transcript;
+
+pub(crate) use actor::{Actor, SendError};
+pub(crate) use transcript::{Counters, Received, Transcript};

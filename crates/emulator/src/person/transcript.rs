@@ -1,0 +1,119 @@
+//! What one simulated person read and what happened to what they sent, for the control face. It must not know keys.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::limits::RECEIVED_MAX;
+
+/// A text as the person saw it.
+#[derive(Clone, Serialize)]
+pub(crate) struct Received {
+    /// Counts from 1 in the order in which this person read.
+    pub(crate) order: u64,
+    pub(crate) id: String,
+    /// JID as this person sees it.
+    pub(crate) from: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) text: String,
+    #[serde(rename = "received_at_ms")]
+    pub(crate) at_ms: u64,
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Received({}, {})", self.order, self.id)
+    }
+}
+
+/// Counts of what went by.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Counters {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Messages with a spent ratchet counter: acknowledged and not shown.
+    pub(crate) duplicates: u64,
+    pub(crate) undecryptable: u64,
+    pub(crate) retries_asked: u64,
+    pub(crate) retries_answered: u64,
+    /// Readable messages without text: acknowledged and not listed.
+    pub(crate) without_text: u64,
+    /// Texts dropped because [`RECEIVED_MAX`] were listed.
+    pub(crate) over_limit: u64,
+}
+
+#[derive(Default)]
+struct State {
+    received: Vec<Received>,
+    counters: Counters,
+    /// By message id: the receipts that came back, in order.
+    receipts: BTreeMap<String, Vec<String>>,
+}
+
+/// See the module.
+pub(crate) struct Transcript {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transcript(…)")
+    }
+}
+
+impl Transcript {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), changed: watch::channel(0).0 }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lists a text; `order` is set here.
+    pub(crate) fn add(&self, mut text: Received) {
+        let mut state = self.state();
+        if state.received.len() >= RECEIVED_MAX {
+            state.counters.over_limit += 1;
+            return;
+        }
+        state.counters.received += 1;
+        text.order = state.counters.received;
+        state.received.push(text);
+        drop(state);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    pub(crate) fn count(&self, step: impl FnOnce(&mut Counters)) {
+        step(&mut self.state().counters);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.state().counters
+    }
+
+    pub(crate) fn add_receipt(&self, id: &str, kind: &str) {
+        self.state().receipts.entry(id.to_owned()).or_default().push(kind.to_owned());
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    pub(crate) fn receipts(&self, id: &str) -> Vec<String> {
+        self.state().receipts.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Everything after an order.
+    pub(crate) fn after(&self, order: u64) -> Vec<Received> {
+        let start = usize::try_from(order).unwrap_or(usize::MAX);
+        self.state().received.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// Fires at every change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}

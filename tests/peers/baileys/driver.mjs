@@ -1,0 +1,148 @@
+// An unmodified Baileys as a WhatsApp person, driven over stdin and stdout: one JSON object a line.
+//
+// Commands: {"do":"connect","url":"ws://…/ws/chat","root_key_hex":"…"}, {"do":"send","to":"<jid>","text":"…","tag":"…"},
+// {"do":"read","jid":"<jid>","ids":["…"]}, {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
+// Events: qr {qr}, open {jid, lid}, closed {code}, message {id, from, name, text, timestamp, at_ms},
+// undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}.
+//
+// Credentials and keys live in memory; the process is one person and ends with its standard input. Nothing of a message goes
+// to the log.
+
+import { createInterface } from 'node:readline'
+import makeWASocket, { BufferJSON, DisconnectReason, WA_CERT_DETAILS, initAuthCreds, proto } from 'baileys'
+import pino from 'pino'
+
+const VERSION = [2, 3000, 1027934701]
+const RETRIES_MAX = 5
+const STATUS_KINDS = { 2: 'server', 3: 'delivered', 4: 'read', 5: 'played' }
+
+const logger = pino({ level: process.env.BAILEYS_LOG ?? 'silent' }, pino.destination(2))
+const creds = initAuthCreds()
+const stored = {}
+const sentMessages = new Map()
+const retryCounts = new Map()
+let sock
+let target
+
+const emit = (event, fields = {}) => process.stdout.write(JSON.stringify({ event, ...fields }) + '\n')
+
+const keys = {
+  get: async (type, ids) => {
+    const found = {}
+    for (const id of ids) {
+      const text = stored[type]?.[id]
+      if (text === undefined) continue
+      let value = JSON.parse(text, BufferJSON.reviver)
+      if (type === 'app-state-sync-key') value = proto.Message.AppStateSyncKeyData.fromObject(value)
+      found[id] = value
+    }
+    return found
+  },
+  set: async (data) => {
+    for (const [type, entries] of Object.entries(data)) {
+      stored[type] ??= {}
+      for (const [id, value] of Object.entries(entries)) {
+        if (value === null || value === undefined) delete stored[type][id]
+        else stored[type][id] = JSON.stringify(value, BufferJSON.replacer)
+      }
+    }
+  },
+}
+
+const retryCounter = {
+  get: async (key) => retryCounts.get(key),
+  set: async (key, value) => void retryCounts.set(key, value),
+  del: async (key) => void retryCounts.delete(key),
+  flushAll: async () => retryCounts.clear(),
+}
+
+function connect() {
+  WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(target.root_key_hex, 'hex')
+  sock = makeWASocket({
+    auth: { creds, keys },
+    waWebSocketUrl: target.url,
+    version: VERSION,
+    logger,
+    msgRetryCounterCache: retryCounter,
+    maxMsgRetryCount: RETRIES_MAX,
+    getMessage: async (key) => sentMessages.get(key.id),
+    markOnlineOnConnect: true,
+    shouldSyncHistoryMessage: () => false,
+    syncFullHistory: false,
+    keepAliveIntervalMs: 20_000,
+  })
+  sock.ev.on('creds.update', (update) => Object.assign(creds, update))
+  sock.ev.on('connection.update', (update) => {
+    if (update.qr) emit('qr', { qr: update.qr })
+    if (update.connection === 'open') emit('open', { jid: creds.me.id, lid: creds.me.lid })
+    if (update.connection === 'close') {
+      const code = update.lastDisconnect?.error?.output?.statusCode
+      if (code === DisconnectReason.restartRequired) return connect()
+      emit('closed', { code })
+    }
+  })
+  sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(report))
+  sock.ev.on('messages.update', (updates) => {
+    for (const { key, update } of updates) {
+      if (update.status === undefined) continue
+      if (update.status === 0) emit('error', { what: 'refused', id: key.id, codes: update.messageStubParameters })
+      else emit('receipt', { ids: [key.id], kind: STATUS_KINDS[update.status] ?? String(update.status) })
+    }
+  })
+}
+
+function report(message) {
+  if (message.key.fromMe) return
+  const from = message.key.remoteJid
+  const text = message.message?.conversation ?? message.message?.extendedTextMessage?.text
+  if (text === undefined || text === null) return emit('undecrypted', { id: message.key.id, from })
+  emit('message', {
+    id: message.key.id,
+    from,
+    name: message.pushName,
+    text,
+    timestamp: Number(message.messageTimestamp),
+    at_ms: Date.now(),
+  })
+}
+
+const commands = {
+  connect: async ({ url, root_key_hex }) => {
+    target = { url, root_key_hex }
+    connect()
+  },
+  send: async ({ to, text, tag }) => {
+    const sent = await sock.sendMessage(to, { text })
+    sentMessages.set(sent.key.id, sent.message)
+    emit('sent', { id: sent.key.id, tag })
+  },
+  read: async ({ jid, ids }) => {
+    await sock.readMessages(ids.map((id) => ({ remoteJid: jid, id, fromMe: false })))
+  },
+  // Forgets the Signal session, as a restored phone would: the next message from there cannot be read.
+  drop_session: async ({ jid }) => {
+    await sock.signalRepository.deleteSession([jid])
+  },
+  disconnect: async () => sock.end(undefined),
+  reconnect: async () => connect(),
+  logout: async () => sock.logout(),
+  quit: async () => process.exit(0),
+}
+
+const lines = createInterface({ input: process.stdin })
+// One command after the other: texts leave in the order in which they were given.
+let queue = Promise.resolve()
+lines.on('line', (line) => {
+  queue = queue.then(async () => {
+    try {
+      const { do: name, ...fields } = JSON.parse(line)
+      if (!Object.hasOwn(commands, name)) throw new Error(`no command ${name}`)
+      await commands[name](fields)
+    } catch (error) {
+      emit('error', { what: String(error?.message ?? error) })
+    }
+  })
+})
+lines.on('close', () => queue.then(() => process.exit(0)))
+process.on('unhandledRejection', (error) => emit('error', { what: String(error?.message ?? error) }))
+emit('ready')
