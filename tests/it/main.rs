@@ -6,5 +6,6 @@
 
 mod architecture;
 mod ground;
+mod matrix;
 mod signal_oracle;
 mod support;

@@ -1,0 +1,41 @@
+//! Key stores in memory that outlive the cipher, as a database does.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use causeway::port::{Failure, KeyStores};
+use matrix_sdk_crypto::store::{DynCryptoStore, IntoCryptoStore, MemoryStore};
+use ruma::{DeviceId, OwnedUserId, UserId};
+
+#[derive(Default)]
+pub(super) struct MemoryStores {
+    stores: Mutex<BTreeMap<OwnedUserId, Arc<DynCryptoStore>>>,
+}
+
+#[async_trait]
+impl KeyStores for MemoryStores {
+    fn crypto_store(&self, user: &UserId, _device: &DeviceId) -> Arc<DynCryptoStore> {
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let store =
+            stores.entry(user.to_owned()).or_insert_with(|| MemoryStore::new().into_crypto_store());
+        Arc::clone(store)
+    }
+
+    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut tracking = Vec::new();
+        for (owner, store) in stores {
+            let tracked = store
+                .load_tracked_users()
+                .await
+                .map_err(|error| Failure::later("loading tracked users").because(error))?;
+            if tracked.iter().any(|tracked| tracked.user_id == user) {
+                tracking.push(owner);
+            }
+        }
+        Ok(tracking)
+    }
+}
