@@ -16,7 +16,7 @@ use super::{MatrixCipher, failure::from_store, machines::Machine, receive::Porti
 use crate::{domain::bridged::ActAs, port::Failure};
 
 /// Syncs in a row; each fetches up to a hundred messages and confirms those of the one before.
-const SYNCS_MAX: usize = 50;
+pub(super) const SYNCS_MAX: usize = 50;
 
 impl MatrixCipher {
     pub(super) async fn fetch_missed_changes(&self, who: &ActAs) -> Result<(), Failure> {
