@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use sqlx::{Connection, PgConnection};
 
 use crate::support::{
@@ -102,7 +102,8 @@ async fn two_strict_clients_write_to_each_other_without_a_shield() -> Result<()>
         ensure!(alice.saw(room).len() == 6, "alice saw {:?}", alice.saw(room));
         Ok(())
     };
-    told.await.inspect_err(|_| run.keep()).with_context(|| run.log_tails(30))
+    let told = told.await;
+    run.report(told)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +123,8 @@ async fn a_message_in_the_clear_is_seen_as_such() -> Result<()> {
         ensure!(must_be_clean(&read).is_err());
         Ok(())
     };
-    told.await.inspect_err(|_| run.keep()).with_context(|| run.log_tails(30))
+    let told = told.await;
+    run.report(told)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,5 +148,6 @@ async fn two_nio_clients_write_to_each_other() -> Result<()> {
         ensure!(read["decrypted"] == true, "nina read {read}");
         Ok(())
     };
-    told.await.inspect_err(|_| run.keep()).with_context(|| run.log_tails(30))
+    let told = told.await;
+    run.report(told)
 }

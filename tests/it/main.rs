@@ -7,5 +7,6 @@
 mod architecture;
 mod ground;
 mod matrix;
+mod shield;
 mod signal_oracle;
 mod support;

@@ -6,6 +6,7 @@
 //! pass: every wait is for a condition, and ends with a sentence that says which one failed ([`wait`]).
 
 pub(crate) mod dialogue;
+pub(crate) mod ghost;
 pub(crate) mod leash;
 pub(crate) mod matrix_client;
 pub(crate) mod nio;

@@ -12,7 +12,6 @@ use matrix_sdk::{
     Client, Room, RoomMemberships, RoomState,
     config::SyncSettings,
     deserialized_responses::{ShieldState, TimelineEvent, TimelineEventKind},
-    encryption::EncryptionSettings,
     ruma::{
         OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
         api::client::{
@@ -112,14 +111,27 @@ pub(crate) fn user(localpart: &str) -> Result<OwnedUserId> {
 impl Person {
     /// Makes an account, logs in, makes a cross-signing identity and starts to sync.
     pub(crate) async fn join(synapse: &Synapse, name: &str) -> Result<Self> {
+        let strict = (CollectStrategy::IdentityBasedStrategy, TrustRequirement::CrossSigned);
+        Self::join_with(synapse, name, strict).await
+    }
+
+    /// The same in a client that shows what it does not trust, under a shield, and shares its keys with
+    /// every device.
+    pub(crate) async fn join_with_ordinary_client(synapse: &Synapse, name: &str) -> Result<Self> {
+        let ordinary = (CollectStrategy::AllDevices, TrustRequirement::Untrusted);
+        Self::join_with(synapse, name, ordinary).await
+    }
+
+    async fn join_with(
+        synapse: &Synapse,
+        name: &str,
+        (sharing, sender_device_trust_requirement): (CollectStrategy, TrustRequirement),
+    ) -> Result<Self> {
         synapse.register(name, PASSWORD).await?;
         let client = Client::builder()
             .homeserver_url(synapse.url())
-            .with_encryption_settings(EncryptionSettings::default())
-            .with_room_key_recipient_strategy(CollectStrategy::IdentityBasedStrategy)
-            .with_decryption_settings(DecryptionSettings {
-                sender_device_trust_requirement: TrustRequirement::CrossSigned,
-            })
+            .with_room_key_recipient_strategy(sharing)
+            .with_decryption_settings(DecryptionSettings { sender_device_trust_requirement })
             .build()
             .await?;
         client.matrix_auth().login_username(name, PASSWORD).send().await?;
@@ -140,11 +152,24 @@ impl Person {
         &self.client
     }
 
-    /// Opens an encrypted direct chat with somebody and waits until they are in it.
+    /// Creates an encrypted direct chat and invites somebody.
+    pub(crate) async fn create_chat_with(&self, other: &UserId) -> Result<Room> {
+        Ok(self.client.create_dm(other).await?)
+    }
+
+    /// The same, and waits until they are in it.
     pub(crate) async fn open_chat_with(&self, other: &UserId) -> Result<Room> {
-        let room = self.client.create_dm(other).await?;
+        let room = self.create_chat_with(other).await?;
         self.sees_member(&room, other).await?;
         Ok(room)
+    }
+
+    /// The one room that this person is in.
+    pub(crate) fn only_room(&self) -> Result<OwnedRoomId> {
+        match self.client.joined_rooms().as_slice() {
+            [room] => Ok(room.room_id().to_owned()),
+            rooms => bail!("{} is in {} rooms", self.id, rooms.len()),
+        }
     }
 
     /// Opens a direct chat without encryption, as old clients do, and waits until they are in it.

@@ -14,6 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// and go by the hundred while tests run and could take a port between our choice and its use.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// How many lines of each log a failed run shows.
+const SHOWN_LINES: usize = 30;
+
 /// The root of the checkout.
 pub(crate) fn checkout() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -92,6 +95,14 @@ impl RunFolder {
     /// Leave the folder where it is, for somebody to look into.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
+    }
+
+    /// How the run ended. If it failed, the folder stays and the error shows the end of every log.
+    pub(crate) fn report(&mut self, told: Result<()>) -> Result<()> {
+        if told.is_err() {
+            self.keep();
+        }
+        told.with_context(|| format!("the end of every log:{}", self.log_tails(SHOWN_LINES)))
     }
 
     /// The last `lines` lines of every log, each under its name.
