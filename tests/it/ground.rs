@@ -4,13 +4,16 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Result, ensure};
+use reqwest::Method;
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::{
+    emulator::Emulator,
     leash::Errand,
-    matrix_client::{Person, Shield, must_be_clean},
+    matrix_client::{Person, Shield, must_be_clean, user},
     nio::NioPerson,
-    place::RunFolder,
+    place::{RunFolder, free_url},
     postgres,
     synapse::Synapse,
     wait::{PATIENCE, until},
@@ -150,4 +153,37 @@ async fn two_nio_clients_write_to_each_other() -> Result<()> {
     };
     let told = told.await;
     run.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_emulated_network_plays_people() -> Result<()> {
+    let network = Emulator::start(&free_url()?).await?;
+    let control = network.control();
+    let (bruno, bella) = (
+        control.person("+33612345678", "Bruno", true).await?,
+        control.person("+393331234567", "Bella", true).await?,
+    );
+    let to_bella = json!({"to": bella.phone(), "text": "ciao \u{1f44b}"});
+    control.call(Method::POST, "people/33612345678/send", Some(&to_bella)).await?;
+    let read = bella.reads("ciao \u{1f44b}").await?;
+    ensure!(read.display_name.as_deref() == Some("Bruno"), "Bella sees it from {read:?}");
+    ensure!(bruno.got().await?.is_empty(), "Bruno got {:?}", bruno.got().await?);
+    let alice = user("alice")?;
+    ensure!(control.login(&alice).await?.is_none(), "somebody is enlisted in a new network");
+    ensure!(bruno.says(&alice, "to nobody").await.is_err(), "a message to nobody was taken");
+    Ok(())
+}
+
+#[test]
+fn a_folder_of_ones_choice_is_emptied_and_stays() -> Result<()> {
+    let run = RunFolder::new("emptied")?;
+    let chosen = run.path().join("chosen");
+    fs::create_dir_all(&chosen)?;
+    fs::write(chosen.join("old"), "old")?;
+    drop(RunFolder::emptied(chosen.clone())?);
+    ensure!(chosen.join("logs").is_dir() && !chosen.join("old").exists());
+    let path = run.path().to_owned();
+    drop(run);
+    ensure!(!path.exists(), "a run that went well leaves its folder behind");
+    Ok(())
 }

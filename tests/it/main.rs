@@ -5,8 +5,12 @@
 #![recursion_limit = "256"]
 
 mod architecture;
+mod canary;
+mod conversation;
+mod crash;
 mod ground;
 mod matrix;
+mod refusals;
 mod shield;
 mod signal_oracle;
 mod support;

@@ -5,7 +5,9 @@
 //! Two rules hold for all of it. Nothing outlives its owner ([`leash`]), and nothing waits for time to
 //! pass: every wait is for a condition, and ends with a sentence that says which one failed ([`wait`]).
 
+pub(crate) mod bridge;
 pub(crate) mod dialogue;
+pub(crate) mod emulator;
 pub(crate) mod ghost;
 pub(crate) mod leash;
 pub(crate) mod matrix_client;
@@ -14,3 +16,4 @@ pub(crate) mod place;
 pub(crate) mod postgres;
 pub(crate) mod synapse;
 pub(crate) mod wait;
+pub(crate) mod world;

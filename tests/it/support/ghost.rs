@@ -75,7 +75,8 @@ impl Ghost {
             synapse.call(reqwest::Method::PUT, &path, AS_TOKEN, Some(&json!({}))).await?;
         anyhow::ensure!(status.is_success(), "making a device of {id}: {status} {body}");
         let machine = OlmMachine::new(&id, &device).await;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let homeserver = synapse.url().as_str().trim_end_matches('/').to_owned();
         let ghost = Self { id, device, machine, homeserver, http };
         ghost.sign_own_device().await?;

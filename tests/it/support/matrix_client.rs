@@ -80,14 +80,6 @@ pub(crate) struct Message {
     pub(crate) seen: Instant,
 }
 
-/// A message that this person sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    pub(crate) event: OwnedEventId,
-    /// When the person pressed "send".
-    pub(crate) at: Instant,
-}
-
 /// A logged-in person, whose client syncs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Person {
@@ -220,19 +212,14 @@ impl Person {
     }
 
     /// Sends a text, encrypted if the room is.
-    pub(crate) async fn says(&self, room: &Room, text: &str) -> Result<Sent> {
+    pub(crate) async fn says(&self, room: &Room, text: &str) -> Result<()> {
         self.sends(room, RoomMessageEventContent::text_plain(text)).await
     }
 
     /// Sends any message content.
-    pub(crate) async fn sends(
-        &self,
-        room: &Room,
-        content: RoomMessageEventContent,
-    ) -> Result<Sent> {
-        let at = Instant::now();
-        let sent = room.send(content).await?;
-        Ok(Sent { event: sent.response.event_id, at })
+    pub(crate) async fn sends(&self, room: &Room, content: RoomMessageEventContent) -> Result<()> {
+        room.send(content).await?;
+        Ok(())
     }
 
     /// Everything seen in a room so far, oldest first.

@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
+use url::Url;
 
 /// Ports are taken from below the range that systems use for outgoing connections, since those come
 /// and go by the hundred while tests run and could take a port between our choice and its use.
@@ -40,8 +41,12 @@ pub(crate) fn dice() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A port of 127.0.0.1 on which nobody listens now.
-pub(crate) fn free_port() -> Result<u16> {
+/// An address of 127.0.0.1 at which nobody listens now.
+pub(crate) fn free_url() -> Result<Url> {
+    Ok(Url::parse(&format!("http://127.0.0.1:{}/", free_port()?))?)
+}
+
+fn free_port() -> Result<u16> {
     let span = u64::from(PORTS.end - PORTS.start);
     for _ in 0..200 {
         let port = PORTS.start + u16::try_from(dice() % span)?;
@@ -99,10 +104,13 @@ impl RunFolder {
 
     /// How the run ended. If it failed, the folder stays and the error shows the end of every log.
     pub(crate) fn report(&mut self, told: Result<()>) -> Result<()> {
-        if told.is_err() {
-            self.keep();
-        }
-        told.with_context(|| format!("the end of every log:{}", self.log_tails(SHOWN_LINES)))
+        told.map_err(|error| self.failure(error))
+    }
+
+    /// A failure of the run: see [`RunFolder::report`].
+    pub(crate) fn failure(&mut self, error: Error) -> Error {
+        self.keep();
+        error.context(format!("the end of every log:{}", self.log_tails(SHOWN_LINES)))
     }
 
     /// The last `lines` lines of every log, each under its name.

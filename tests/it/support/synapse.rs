@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     leash::{Errand, Leashed},
-    place::{RunFolder, free_port, installed},
+    place::{RunFolder, free_url, installed},
     wait::until,
 };
 
@@ -37,16 +37,17 @@ pub(crate) struct Synapse {
 impl Synapse {
     /// Starts a homeserver in `run`. `registration` is the file of an appservice, if there is one.
     pub(crate) async fn start(run: &RunFolder, registration: Option<&Path>) -> Result<Self> {
-        Self::start_on(run, free_port()?, registration).await
+        Self::start_at(run, &free_url()?, registration).await
     }
 
-    /// The same, on a port that somebody has already been told.
-    pub(crate) async fn start_on(
+    /// The same, at an address that somebody has already been told.
+    pub(crate) async fn start_at(
         run: &RunFolder,
-        port: u16,
+        url: &Url,
         registration: Option<&Path>,
     ) -> Result<Self> {
         let folder = run.path().join("synapse");
+        let port = url.port().context("the homeserver's address has no port")?;
         fs::create_dir_all(&folder)?;
         let config = folder.join("homeserver.yaml");
         fs::write(
@@ -59,10 +60,10 @@ impl Synapse {
             folder.join("signing.key"),
             format!("ed25519 a_test {}\n", STANDARD_NO_PAD.encode([7; 32])),
         )?;
-        let url = Url::parse(&format!("http://127.0.0.1:{port}/"))?;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
         let mut synapse =
-            Self { url, config, log: run.log("synapse"), folder, process: None, http };
+            Self { url: url.clone(), config, log: run.log("synapse"), folder, process: None, http };
         synapse.resume().await?;
         Ok(synapse)
     }
