@@ -33,13 +33,13 @@ struct Arguments {
 enum Task {
     /// Run the bridge until it is told to stop
     Run(ConfigFile),
-    /// Print the registration.yaml that the homeserver must read
+    /// Write the registration.yaml that the homeserver must read
     Registration {
         #[command(flatten)]
         config: ConfigFile,
-        /// Write it to this file instead
-        #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
+        /// Where to write it; `-` prints it
+        #[arg(long, short, value_name = "FILE", default_value = "registration.yaml")]
+        output: PathBuf,
     },
     /// Write or check the configuration
     #[command(subcommand)]
@@ -69,9 +69,9 @@ const EXIT_CONFIG: u8 = 2;
 pub fn main() -> ExitCode {
     let ended = match Arguments::parse().task {
         Task::Run(config) => with_config(&config.path, &run),
-        Task::Registration { config, output } => with_config(&config.path, &|config| {
-            write_registration(&registration(config), output.as_deref())
-        }),
+        Task::Registration { config, output } => {
+            with_config(&config.path, &|config| write_registration(&registration(config), &output))
+        }
         Task::Config(ConfigTask::Example) => {
             let mut fill = |bytes: &mut [u8]| OsEntropy.fill(bytes);
             print(&Config::example(&mut fill)).map(|()| ExitCode::SUCCESS)
@@ -118,8 +118,10 @@ fn keep_panics_quiet() {
     }));
 }
 
-fn write_registration(text: &str, output: Option<&Path>) -> anyhow::Result<()> {
-    let Some(path) = output else { return print(text) };
+fn write_registration(text: &str, path: &Path) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        return print(text);
+    }
     ambient::write_private(path, text)
         .with_context(|| format!("could not write {}", path.display()))?;
     print(&format!("Wrote {}. Name it in the homeserver's configuration.\n", path.display()))

@@ -40,7 +40,7 @@ section! {
         token_issuer: Option<String> = Optional(r#""https://whatsapp.example.org""#),
 
         /// The audience (`aud`) in identity tokens. Not public.
-        token_audience: String = Default(r#""WHATSAPP""#),
+        token_audience: String = Default(r#""https://whatsapp.com""#),
 
         /// Seconds for which an identity token is valid. Not public; the network's own live for an
         /// hour.

@@ -12,8 +12,18 @@ use std::{
 const FILE_LINES_MAX: usize = 600;
 
 const MODULES: [&str; 12] = [
-    "signal", "domain", "port", "interop", "matrix", "storage", "runtime", "command", "http",
-    "config", "telemetry", "cli",
+    "signal",
+    "domain",
+    "port",
+    "interop",
+    "matrix",
+    "storage",
+    "runtime",
+    "command",
+    "http",
+    "config",
+    "telemetry",
+    "cli",
 ];
 
 fn root() -> &'static Path {
@@ -140,7 +150,8 @@ fn libraries_stay_where_they_belong() {
 
 #[test]
 fn the_rules_can_be_broken() {
-    let code = "use crate::{\n    storage::{Row, port::X},\n    domain,\n};\nlet a = crate::http::b();";
+    let code =
+        "use crate::{\n    storage::{Row, port::X},\n    domain,\n};\nlet a = crate::http::b();";
     let expected = ["storage", "domain", "http"].map(str::to_owned);
     assert_eq!(modules_named(code), expected.into());
 }

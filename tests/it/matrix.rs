@@ -30,7 +30,7 @@ use self::{
 };
 use crate::support::{
     matrix_client::{Person, Shield, must_be_clean},
-    place::{RunFolder, free_port},
+    place::{RunFolder, free_url},
     synapse::{SERVER_NAME, Synapse},
 };
 
@@ -45,7 +45,7 @@ struct Stage {
 
 impl Stage {
     async fn build(run: &RunFolder, options: CipherOptions) -> Result<Self> {
-        let port = free_port()?;
+        let port = free_url()?.port().context("a free port")?;
         let registration = run.path().join("registration.yaml");
         let appservice = Appservice::start(port, &registration).await?;
         let synapse = Synapse::start(run, Some(&registration)).await?;
@@ -147,7 +147,7 @@ impl Stage {
     /// handed to the machines.
     async fn person_says(&self, person: &Person, room: &Room, text: &str) -> Result<RawEvent> {
         let sent = person.says(room, text).await?;
-        self.arrives(sent.event).await
+        self.arrives(sent).await
     }
 
     async fn arrives(&self, event: OwnedEventId) -> Result<RawEvent> {
@@ -211,8 +211,8 @@ async fn a_ghost_and_a_strict_client_write_to_each_other_across_restarts() -> Re
             stage.cipher.prepare(&ghost).await?;
         }
         let event = person.says(&room, "to be fetched again").await?;
-        stage.arrives(event.event.clone()).await?;
-        let fetched = stage.homeserver.event(&ghost, id, &event.event).await?;
+        stage.arrives(event.clone()).await?;
+        let fetched = stage.homeserver.event(&ghost, id, &event).await?;
         let fetched = fetched.context("the event is there")?;
         stage.ghost_reads(&ghost, id, &fetched, "to be fetched again").await
     })
@@ -233,7 +233,7 @@ async fn a_room_key_that_was_lost_while_we_were_down_is_fetched() -> Result<()> 
         stage.restart();
         stage.appservice.come_up();
         stage.homeserver.ping().await?;
-        let event = stage.arrives(sent.event).await?;
+        let event = stage.arrives(sent).await?;
         let missing = stage.cipher.decrypt(&ghost, &id, &event).await;
         ensure!(matches!(missing, Err(DecryptFailure::MissingKey)), "{missing:?}");
         // Nobody answers, since the key's only holder is the person; it must not fail either.

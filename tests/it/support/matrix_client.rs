@@ -212,14 +212,17 @@ impl Person {
     }
 
     /// Sends a text, encrypted if the room is.
-    pub(crate) async fn says(&self, room: &Room, text: &str) -> Result<()> {
+    pub(crate) async fn says(&self, room: &Room, text: &str) -> Result<OwnedEventId> {
         self.sends(room, RoomMessageEventContent::text_plain(text)).await
     }
 
     /// Sends any message content.
-    pub(crate) async fn sends(&self, room: &Room, content: RoomMessageEventContent) -> Result<()> {
-        room.send(content).await?;
-        Ok(())
+    pub(crate) async fn sends(
+        &self,
+        room: &Room,
+        content: RoomMessageEventContent,
+    ) -> Result<OwnedEventId> {
+        Ok(room.send(content).await?.response.event_id)
     }
 
     /// Everything seen in a room so far, oldest first.
