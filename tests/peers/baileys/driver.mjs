@@ -12,6 +12,9 @@ import { createInterface } from 'node:readline'
 import makeWASocket, { BufferJSON, DisconnectReason, WA_CERT_DETAILS, initAuthCreds, proto } from 'baileys'
 import pino from 'pino'
 
+// The Signal library under Baileys prints sessions with their keys; the output here is for events alone.
+for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace']) console[name] = () => {}
+
 const VERSION = [2, 3000, 1027934701]
 const RETRIES_MAX = 5
 const STATUS_KINDS = { 2: 'server', 3: 'delivered', 4: 'read', 5: 'played' }
@@ -56,6 +59,16 @@ const retryCounter = {
   flushAll: async () => retryCounts.clear(),
 }
 
+// Kept over reconnects: whenever Baileys asks for devices anew it also starts every session anew, and its Signal library
+// damages a session that it just started when a message of the older one arrives before the first answer.
+const devices = new Map()
+const deviceCache = {
+  get: (key) => devices.get(key),
+  set: (key, value) => devices.set(key, value),
+  del: (key) => devices.delete(key),
+  flushAll: () => devices.clear(),
+}
+
 function connect() {
   WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(target.root_key_hex, 'hex')
   sock = makeWASocket({
@@ -64,6 +77,7 @@ function connect() {
     version: VERSION,
     logger,
     msgRetryCounterCache: retryCounter,
+    userDevicesCache: deviceCache,
     maxMsgRetryCount: RETRIES_MAX,
     getMessage: async (key) => sentMessages.get(key.id),
     markOnlineOnConnect: true,
@@ -84,15 +98,20 @@ function connect() {
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(report))
   sock.ev.on('messages.update', (updates) => {
     for (const { key, update } of updates) {
-      if (update.status === undefined) continue
       if (update.status === 0) emit('error', { what: 'refused', id: key.id, codes: update.messageStubParameters })
-      else emit('receipt', { ids: [key.id], kind: STATUS_KINDS[update.status] ?? String(update.status) })
+      else reportStatus(key.id, update.status)
     }
   })
 }
 
+function reportStatus(id, status) {
+  const kind = STATUS_KINDS[status]
+  if (kind) emit('receipt', { ids: [id], kind })
+}
+
 function report(message) {
-  if (message.key.fromMe) return
+  // An early receipt arrives merged into the echo of the message that it is for.
+  if (message.key.fromMe) return reportStatus(message.key.id, message.status)
   const from = message.key.remoteJid
   const text = message.message?.conversation ?? message.message?.extendedTextMessage?.text
   if (text === undefined || text === null) return emit('undecrypted', { id: message.key.id, from })
