@@ -16,10 +16,15 @@ mod store;
 use std::time::Duration;
 
 use assert_matches::assert_matches;
-use causeway_emulator::{Emulator, Options};
+use causeway_emulator::{Emulator, Options, limits};
 use causeway_wire::{
+    node::Node,
     noise::{CertificateError, NoiseError},
-    stanza::{FailureStanza, IbItem, IqBody, Query, ReceiptKind, StreamError, usync::Usync},
+    stanza::{
+        FailureStanza, IbItem, IqBody, NotificationBody, Query, ReceiptKind, StreamError,
+        interop::{BlockChange, BlocklistForm, parse_blocklist},
+        usync::Usync,
+    },
 };
 use client::{Client, ConnectError};
 use partner::PartnerServer;
@@ -320,7 +325,7 @@ async fn a_changed_identity_is_announced_and_spent_prekeys_are_reported() {
     scene.robin_reads(1).await;
     scene.order(json!({"changed_identity": {"phone": ROBIN}})).await;
     let notice = alice.next_notification().await;
-    assert_matches!(notice.body, causeway_wire::stanza::NotificationBody::IdentityChanged);
+    assert_matches!(notice.body, NotificationBody::IdentityChanged);
     scene.order(json!({"no_prekeys": 1})).await;
     assert!(alice.fetch_keys(&robin).await.unwrap().prekey.is_none());
     assert!(alice.fetch_keys(&robin).await.unwrap().prekey.is_some());
@@ -339,6 +344,83 @@ async fn websocket_and_raw_tcp_share_the_port_and_a_ping_is_answered() {
         assert_matches!(alice.ask(Query::Usync(usync)).await.body, IqBody::Result(_));
         alice.disconnect().await;
     }
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_silent_until_it_is_replaced() {
+    let scene = Scene::set().await;
+    let mut alice = scene.alice().await;
+    scene.order(json!({"half_open": 1})).await;
+    let id = scene.robin_sends("into the void").await;
+    assert!(alice.is_silent_for(Duration::from_millis(300)).await);
+    assert_eq!(scene.get(&format!("partners/{ALICE}")).await["connected"], true);
+    alice.connect(&scene).await.unwrap();
+    assert_eq!(alice.next_message().await.id, id);
+}
+
+#[tokio::test]
+async fn a_delayed_message_holds_back_what_comes_behind_it() {
+    let scene = Scene::set().await;
+    let mut alice = scene.alice().await;
+    alice.offline_count().await;
+    scene.order(json!({"delay": {"ms": 300}})).await;
+    let ids = [scene.robin_sends("late").await, scene.robin_sends("behind").await];
+    assert!(alice.is_silent_for(Duration::from_millis(150)).await);
+    assert_eq!([alice.next_message_raw().await.id, alice.next_message_raw().await.id], ids);
+}
+
+#[tokio::test]
+async fn a_stock_of_prekeys_that_runs_low_is_reported_once() {
+    let scene = Scene::set().await;
+    let mut alice = Client::new(ALICE);
+    alice.enlist(&scene).await;
+    alice.connect(&scene).await.unwrap();
+    alice.publish_prekeys(limits::PREKEYS_LOW.try_into().unwrap()).await;
+    scene.robin_sends("spends one").await;
+    let notice = alice.next_notification().await;
+    let left = u32::try_from(limits::PREKEYS_LOW).unwrap() - 1;
+    assert_eq!(notice.body, NotificationBody::PreKeysLow { count: left });
+    assert_eq!(scene.get(&format!("partners/{ALICE}")).await["prekeys_left"], left);
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_confirmed_and_not_heard() {
+    let scene = Scene::set().await;
+    let mut alice = scene.alice().await;
+    let robin = alice.look_up(ROBIN).await.unwrap();
+    let block = |blocked| {
+        let change = BlockChange { jid: robin.clone(), blocked };
+        Query::ChangeBlocklist(BlocklistForm::Ordinary, vec![change])
+    };
+    assert_matches!(alice.ask(block(true)).await.body, IqBody::Result(_));
+    scene.robin_sends("unheard").await;
+    let list = alice.ask(Query::GetBlocklist(BlocklistForm::Ordinary)).await;
+    let list = list.body.into_answer().unwrap().unwrap();
+    assert_eq!(parse_blocklist(&list).unwrap(), std::slice::from_ref(&robin));
+    assert_matches!(alice.ask(block(false)).await.body, IqBody::Result(_));
+    let heard = scene.robin_sends("heard").await;
+    assert_eq!(alice.next_message_raw().await.id, heard);
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_refused_politely_and_the_connection_stays() {
+    let scene = Scene::set().await;
+    let mut alice = scene.alice().await;
+    let refused = alice.ask_raw("w:nonsense", Node::new("what")).await;
+    assert_matches!(refused.body, IqBody::Error(error) if error.code == 501);
+    alice.send_raw(Node::new("nonsense").attr("id", "1")).await;
+    alice.send_raw(Node::new("message").attr("id", "2").attr("to", "nobody@s.whatsapp.net")).await;
+    assert_matches!(alice.ask(Query::Ping).await.body, IqBody::Result(_));
+}
+
+#[tokio::test]
+async fn only_loopback_is_served() {
+    let mut options = Options::for_partner(12, "http://127.0.0.1:1");
+    options.control.set_ip([0, 0, 0, 0].into());
+    let refused = Emulator::start(options).await;
+    assert_matches!(refused, Err(causeway_emulator::StartError::NotLoopback(_)));
+    let refused = Emulator::start(Options::for_partner(1_000, "http://127.0.0.1:1")).await;
+    assert_matches!(refused, Err(causeway_emulator::StartError::PartnerId(1_000)));
 }
 
 fn offline(items: &[IbItem]) -> Option<u32> {

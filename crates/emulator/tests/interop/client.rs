@@ -7,7 +7,7 @@ use causeway_wire::{
     frame::{Decoder, HEADER, encode as encode_frame},
     jid::{Jid, JidForm},
     message::{self, MessageContent},
-    node::{self, Node},
+    node::{self, Content, Node},
     noise::{Initiator, KeyPair, NoiseError, Transport, certificate::Trust},
     payload::{InteropLogin, Version},
     stanza::{
@@ -214,6 +214,27 @@ impl Client {
             _ => None,
         })
         .await
+    }
+
+    /// Asks something that the typed queries do not know.
+    pub(crate) async fn ask_raw(&mut self, xmlns: &str, child: Node) -> IqStanza {
+        let query = IqStanza::get("raw", xmlns, Content::Nodes(vec![child]));
+        self.send(query.into_node()).await;
+        self.next_that(|stanza| match stanza {
+            Stanza::Iq(iq) if iq.id == "raw" => Some(iq.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn send_raw(&mut self, node: Node) {
+        self.send(node).await;
+    }
+
+    /// Whether nothing comes for a while.
+    pub(crate) async fn is_silent_for(&mut self, time: Duration) -> bool {
+        let channel = self.channel.as_mut().unwrap();
+        tokio::time::timeout(time, channel.frame()).await.is_err()
     }
 
     pub(crate) async fn publish_prekeys(&mut self, count: u32) {
