@@ -33,8 +33,8 @@ struct Arguments {
     /// A file that is written once everything listens: addresses and root key as JSON.
     #[arg(long)]
     ready_file: Option<PathBuf>,
-    /// What is logged, in the syntax of `tracing`.
-    #[arg(long, default_value = "info")]
+    /// What is logged, in the syntax of `tracing`. The Signal library names phone numbers in its warnings.
+    #[arg(long, default_value = "info,wacore_libsignal=off")]
     log: EnvFilter,
 }
 
