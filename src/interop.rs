@@ -104,13 +104,16 @@ impl Interop {
             opener,
         });
         let link = Link::new(connection.clone(), self.profile.clone());
-        // Without this the network holds back what waits for us.
-        connection.ask(Query::SetActive(true)).await.map_err(ConnectFailure::Away)?.map_err(
-            |error| {
-                let what = format!("the network does not let us be active ({})", error.code);
-                ConnectFailure::Away(Failure::later(what))
-            },
-        )?;
+        // An ordinary client says so, or the network holds back what waits for it. Whether partners
+        // need it is not public, so a refusal is no reason to leave.
+        let active = connection.ask(Query::SetActive(true)).await.map_err(ConnectFailure::Away)?;
+        if let Err(error) = active {
+            tracing::debug!(
+                login = who.login.0,
+                code = error.code,
+                "the network has no active mode"
+            );
+        }
         Ok(Connected { link: Arc::new(link), inbound })
     }
 

@@ -8,7 +8,13 @@ mod keepalive;
 mod reading;
 mod writing;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use causeway_wire::{
     jid::{Jid, JidForm},
@@ -46,12 +52,14 @@ pub(super) struct Connection {
     clock: Arc<dyn Clock>,
     /// Precedes the number in the ids of our questions, so that no two connections share one.
     id_prefix: String,
-    asked: std::sync::atomic::AtomicU64,
+    asked: AtomicU64,
     outgoing: mpsc::Sender<Vec<u8>>,
     answers: Waiting<IqStanza>,
     acks: Waiting<AckStanza>,
+    /// Counts the frames that came: proof that the server is there.
+    heard: AtomicU64,
     /// Set while the reader waits for the receiver: then silence is not the server's.
-    held_back: std::sync::atomic::AtomicBool,
+    held_back: AtomicBool,
     /// Cancelled when the connection is over.
     pub(super) over: CancellationToken,
     tasks: TaskTracker,
@@ -83,11 +91,12 @@ impl Connection {
             patience: parts.patience,
             clock: parts.clock,
             id_prefix: parts.id_prefix,
-            asked: std::sync::atomic::AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             outgoing,
             answers: Waiting::new(),
             acks: Waiting::new(),
-            held_back: std::sync::atomic::AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            held_back: AtomicBool::new(false),
             over: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -163,7 +172,7 @@ impl Connection {
 
     /// An id that no other stanza of ours has.
     pub(super) fn next_id(&self) -> String {
-        let number = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.id_prefix)
     }
 
@@ -177,6 +186,8 @@ impl Connection {
         let exchanged = async {
             self.send(packed).await?;
             tokio::select! {
+                // The last thing that a connection brings may be an answer.
+                biased;
                 answer = ticket.answer() => answer.ok_or_else(ended),
                 () = self.over.cancelled() => Err(ended()),
             }

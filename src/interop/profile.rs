@@ -74,7 +74,7 @@ pub struct Unenlist {
 pub struct TokenClaims {
     /// `iss`: our public address.
     pub issuer: String,
-    /// `aud`: the network.
+    /// `aud`: the network, by the name that its own tokens give it.
     pub audience: String,
     /// From `iat` to `exp`.
     pub lifetime: Duration,
@@ -131,7 +131,7 @@ impl NetworkProfile {
             protocol_version: Version { primary: 1, secondary: 0, tertiary: 3 },
             token: TokenClaims {
                 issuer: public_url.to_owned(),
-                audience: "https://whatsapp.com".to_owned(),
+                audience: "WHATSAPP".to_owned(),
                 lifetime: Duration::from_hours(1),
             },
             read_receipts: true,

@@ -20,6 +20,10 @@ pub(super) const BEARER_BYTES_MAX: usize = 8 * 1024;
 /// can make up a key name.
 const REFETCH_MS_MIN: i64 = 60_000;
 
+/// How long a key set is believed before it is fetched again, in milliseconds: a key that the network
+/// has withdrawn must not be good for ever.
+const KEYS_FOR_MS: i64 = 24 * 3_600 * 1_000;
+
 /// How far the network's clock and ours may be apart, in seconds.
 pub(super) const CLOCK_SKEW_S: i64 = 60;
 
@@ -36,6 +40,7 @@ pub(super) struct PushVerifier {
 #[derive(Default)]
 struct Known {
     keys: Vec<(String, DecodingKey)>,
+    fetched_at: Option<Timestamp>,
     tried_at: Option<Timestamp>,
 }
 
@@ -84,16 +89,16 @@ impl PushVerifier {
 
     async fn key(&self, kid: &str, now: Timestamp) -> Result<DecodingKey, Failure> {
         let mut known = self.known.lock().await;
-        if let Some(key) = known.get(kid) {
+        let key = known.get(kid);
+        if let Some(key) = key
+            && happened_within(known.fetched_at, KEYS_FOR_MS, now)
+        {
             return Ok(key);
         }
-        // A clock that was set back must not forbid the fetch.
-        let just_tried = known
-            .tried_at
-            .is_some_and(|tried_at| (0..REFETCH_MS_MIN).contains(&now.saturating_sub(tried_at)));
-        if !just_tried {
+        if !happened_within(known.tried_at, REFETCH_MS_MIN, now) {
             known.tried_at = Some(now);
             known.keys = self.fetch().await?;
+            known.fetched_at = Some(now);
         }
         known.get(kid).ok_or_else(|| Failure::never("the push token names an unknown key"))
     }
@@ -111,6 +116,11 @@ fn usable(key: &Jwk) -> Option<(String, DecodingKey)> {
     let named = key.common.key_algorithm.is_none_or(|name| name.to_string() == "RS256");
     let public = DecodingKey::from_jwk(key).ok()?;
     (named && public.family() == jsonwebtoken::AlgorithmFamily::Rsa).then_some((kid, public))
+}
+
+/// A time that lies ahead did not happen: a clock that was set back must not forbid a fetch.
+fn happened_within(at: Option<Timestamp>, span_ms: i64, now: Timestamp) -> bool {
+    at.is_some_and(|at| (0..span_ms).contains(&now.saturating_sub(at)))
 }
 
 impl Known {

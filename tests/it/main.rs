@@ -9,6 +9,7 @@ mod canary;
 mod conversation;
 mod crash;
 mod ground;
+mod interop;
 mod matrix;
 mod refusals;
 mod shield;

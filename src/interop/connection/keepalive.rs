@@ -11,9 +11,12 @@ pub(super) async fn run(connection: Arc<Connection>) {
     let pinging = async {
         loop {
             sleep(connection.patience.keepalive).await;
+            let heard = connection.heard.load(Ordering::Relaxed);
             // A refused ping is an answer, too.
             let answered = connection.ask_within(Query::Ping, connection.patience.silence).await;
-            if answered.is_err() && !connection.held_back.load(Ordering::Relaxed) {
+            let silent = connection.heard.load(Ordering::Relaxed) == heard
+                && !connection.held_back.load(Ordering::Relaxed);
+            if answered.is_err() && silent {
                 return;
             }
         }

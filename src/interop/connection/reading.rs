@@ -49,6 +49,7 @@ async fn read_one(
     let Some(frame) = reader.next().await? else {
         return Ok(Some("the network hung up".to_owned()));
     };
+    connection.heard.fetch_add(1, Ordering::Relaxed);
     let packed = opener
         .decrypt(&frame)
         .map_err(|error| Failure::later("a frame does not authenticate").because(error))?;

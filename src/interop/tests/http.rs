@@ -51,12 +51,16 @@ async fn key_set() -> KeySet {
 }
 
 fn bearer(key: &TokenKey, issuer: &str, audience: &str) -> String {
+    bearer_at(key, issuer, audience, NOW)
+}
+
+fn bearer_at(key: &TokenKey, issuer: &str, audience: &str, now: i64) -> String {
     let claims = TokenClaims {
         issuer: issuer.to_owned(),
         audience: audience.to_owned(),
         lifetime: Duration::from_hours(1),
     };
-    key.sign("x", &claims, NOW).unwrap().as_str().to_owned()
+    key.sign("x", &claims, now).unwrap().as_str().to_owned()
 }
 
 #[tokio::test]
@@ -64,13 +68,13 @@ async fn a_push_of_the_network_is_believed_until_it_expires() {
     let network = key_set().await;
     let good = bearer(&network.key, "WHATSAPP", AUDIENCE);
     let verify = |now| network.verifier.verify(&good, now);
-    verify(NOW).await.unwrap();
+    let start = NOW - CLOCK_SKEW_S * 1_000;
     let end = NOW + (3_600 + CLOCK_SKEW_S) * 1_000;
+    assert!(verify(start - 1_000).await.is_err());
+    verify(start).await.unwrap();
+    verify(NOW).await.unwrap();
     verify(end).await.unwrap();
     assert_eq!(verify(end + 1_000).await.unwrap_err().to_string(), "the push token has expired");
-    let start = NOW - CLOCK_SKEW_S * 1_000;
-    verify(start).await.unwrap();
-    assert!(verify(start - 1_000).await.is_err());
     assert_eq!(network.fetched.load(Ordering::Relaxed), 1, "the key set is kept");
 }
 
@@ -98,6 +102,17 @@ async fn an_unknown_key_causes_one_fetch_a_minute() {
     let stranger = bearer(&TokenKey::generate().unwrap(), "WHATSAPP", AUDIENCE);
     for (now, fetched) in [(NOW, 1), (NOW + 59_999, 1), (NOW + 60_000, 2), (NOW + 60_001, 2)] {
         assert!(network.verifier.verify(&stranger, now).await.is_err());
+        assert_eq!(network.fetched.load(Ordering::Relaxed), fetched, "{now}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_is_believed_for_a_day() {
+    let network = key_set().await;
+    let day = 24 * 3_600 * 1_000;
+    let good = |now| bearer_at(&network.key, "WHATSAPP", AUDIENCE, now);
+    for (now, fetched) in [(NOW, 1), (NOW + day - 1, 1), (NOW + day, 2)] {
+        network.verifier.verify(&good(now), now).await.unwrap();
         assert_eq!(network.fetched.load(Ordering::Relaxed), fetched, "{now}");
     }
 }
