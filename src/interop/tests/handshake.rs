@@ -112,3 +112,14 @@ async fn nobody_listening_is_away() {
     let interop = interop(profile);
     assert_matches!(connect(&interop).await.unwrap_err(), ConnectFailure::Away(_));
 }
+
+#[tokio::test]
+async fn a_server_without_tls_is_away_where_tls_is_due() {
+    let (server, mut profile) = Server::start().await;
+    let address = profile.chat_url.authority().to_owned();
+    profile.chat_url = format!("wss://{address}/ws/chat").parse().unwrap();
+    let interop = interop(profile);
+    let hang_up = async { drop(server.accept().await) };
+    let (failed, ()) = tokio::join!(connect(&interop), hang_up);
+    assert_matches!(failed.unwrap_err(), ConnectFailure::Away(_));
+}
