@@ -2,7 +2,6 @@
 //! cross-signed device, both directions, repetitions, restarts and lost to-device messages.
 
 mod appservice;
-mod stores;
 
 use std::sync::Arc;
 
@@ -19,19 +18,18 @@ use causeway::{
         homeserver::DirectRoom,
         room_cipher::{DecryptFailure, Decrypted, Plain},
     },
+    storage::SqlStorage,
 };
 use matrix_sdk::Room;
 use ruma::{OwnedEventId, OwnedRoomId, RoomId};
 use serde_json::json;
 
-use self::{
-    appservice::{Appservice, WallClock},
-    stores::MemoryStores,
-};
+use self::appservice::{Appservice, RealEntropy, WallClock};
 use crate::support::{
     matrix_client::{Person, Shield, must_be_clean},
     place::{RunFolder, free_url},
     synapse::{SERVER_NAME, Synapse},
+    wait::{PATIENCE, until},
 };
 
 /// The adapter on a homeserver of its own, with what it is told by the homeserver.
@@ -39,7 +37,8 @@ struct Stage {
     synapse: Synapse,
     appservice: Appservice,
     homeserver: Arc<MatrixHomeserver>,
-    stores: Arc<MemoryStores>,
+    database: String,
+    storage: Arc<SqlStorage>,
     cipher: MatrixCipher,
 }
 
@@ -60,18 +59,18 @@ impl Stage {
             },
             Arc::new(WallClock),
         )?);
-        let stores = Arc::new(MemoryStores::default());
-        let cipher = MatrixCipher::new(homeserver.clone(), stores.clone(), options);
-        Ok(Self { synapse, appservice, homeserver, stores, cipher })
+        let database = format!("sqlite:{}", run.path().join("bridge.db").display());
+        let storage = open(&database).await?;
+        let cipher = MatrixCipher::new(homeserver.clone(), storage.clone(), options);
+        Ok(Self { synapse, appservice, homeserver, database, storage, cipher })
     }
 
-    /// Forgets everything but the stores, as a crash does.
-    fn restart(&mut self) {
-        self.cipher = MatrixCipher::new(
-            self.homeserver.clone(),
-            self.stores.clone(),
-            CipherOptions::default(),
-        );
+    /// Forgets everything but the database, as a crash does.
+    async fn restart(&mut self) -> Result<()> {
+        self.storage = open(&self.database).await?;
+        let options = CipherOptions::default();
+        self.cipher = MatrixCipher::new(self.homeserver.clone(), self.storage.clone(), options);
+        Ok(())
     }
 
     /// A ghost with a name and keys.
@@ -173,6 +172,10 @@ impl Stage {
     }
 }
 
+async fn open(database: &str) -> Result<Arc<SqlStorage>> {
+    Ok(Arc::new(SqlStorage::open(database, [7; 32], Arc::new(RealEntropy)).await?))
+}
+
 fn because(failure: DecryptFailure) -> anyhow::Error {
     match failure {
         DecryptFailure::MissingKey => anyhow!("the room key is missing"),
@@ -206,7 +209,7 @@ async fn a_ghost_and_a_strict_client_write_to_each_other_across_restarts() -> Re
             let event = stage.person_says(&person, &room, &text).await?;
             stage.ghost_reads(&ghost, id, &event, &text).await?;
             // What was decrypted once is decrypted again after a crash.
-            stage.restart();
+            stage.restart().await?;
             stage.ghost_reads(&ghost, id, &event, &text).await?;
             stage.cipher.prepare(&ghost).await?;
         }
@@ -230,7 +233,7 @@ async fn a_room_key_that_was_lost_while_we_were_down_is_fetched() -> Result<()> 
         stage.appservice.go_down();
         let sent = person.says(&room, "while you were away").await?;
         stage.appservice.refused_a_to_device_message().await?;
-        stage.restart();
+        stage.restart().await?;
         stage.appservice.come_up();
         stage.homeserver.ping().await?;
         let event = stage.arrives(sent).await?;
@@ -266,11 +269,9 @@ async fn another_ghosts_device_shows_a_shield() -> Result<()> {
 
         let content = stage.encrypt(&other, &id, "forged").await?;
         let sent = stage.send(&ghost, &id, "forged", content).await?;
-        let seen = crate::support::wait::until(
-            "the forged message",
-            crate::support::wait::PATIENCE,
-            || async { Ok(person.saw(&id).into_iter().find(|message| message.event == sent)) },
-        )
+        let seen = until("the forged message", PATIENCE, || async {
+            Ok(person.saw(&id).into_iter().find(|message| message.event == sent))
+        })
         .await?;
         ensure!(matches!(seen.shield, Shield::Red(_)), "the person saw {seen:?}");
 
@@ -292,8 +293,8 @@ async fn another_ghosts_device_shows_a_shield() -> Result<()> {
 async fn a_device_of_an_earlier_installation_is_replaced() -> Result<()> {
     told("matrix-earlier-device", CipherOptions::default(), async |mut stage: Stage| {
         let ghost = stage.ghost("ana").await?;
-        stage.stores = Arc::new(MemoryStores::default());
-        stage.restart();
+        stage.database.push_str(".new");
+        stage.restart().await?;
         stage.cipher.prepare(&ghost).await?;
         let person = Person::join(&stage.synapse, "person").await?;
         let room = stage.chat(&ghost, &person).await?;

@@ -89,6 +89,10 @@ impl Machines {
         let olm = OlmMachine::with_store(&user, device, store, None)
             .await
             .map_err(from_store("loading a machine"))?;
+        // What changed while nobody had this machine loaded may have been told to nobody: Synapse
+        // drops device lists from transactions that it repeats.
+        let marked = olm.mark_all_tracked_users_as_dirty().await;
+        marked.map_err(from_store("marking device lists as outdated"))?;
         Ok(Machine { who: who.clone(), user, olm, prepared: false })
     }
 

@@ -73,7 +73,7 @@ impl Stage {
 
 fn cipher(server: &FakeHomeserver, stores: &Arc<MemoryStores>) -> MatrixCipher {
     let homeserver = Arc::new(server.client());
-    MatrixCipher::new(homeserver, Arc::clone(stores) as _, CipherOptions::default())
+    MatrixCipher::new(homeserver, stores.clone(), CipherOptions::default())
 }
 
 fn counts(count: &Value) -> KeyChanges {
@@ -119,12 +119,11 @@ async fn a_device_is_made_and_published_once() {
 async fn preparing_finishes_after_a_crash_at_any_step_with_the_same_keys() {
     for broken in 0..6 {
         let calls = AtomicUsize::new(0);
-        let mut stage =
-            Stage::build(move |asked| match calls.fetch_add(1, Ordering::SeqCst) == broken {
-                true => refuse(502, "M_UNKNOWN"),
-                false => empty(asked),
-            })
-            .await;
+        let mut stage = Stage::build(move |asked| {
+            let is_broken = calls.fetch_add(1, Ordering::SeqCst) == broken;
+            if is_broken { refuse(502, "M_UNKNOWN") } else { empty(asked) }
+        })
+        .await;
         let failure = stage.cipher.prepare(&ghost()).await.unwrap_err();
         assert_eq!(failure.retry, Retry::Later, "{broken}");
         stage.restart();
@@ -312,6 +311,19 @@ async fn a_changed_device_list_is_asked_for_before_the_next_event() {
 }
 
 #[tokio::test]
+async fn device_lists_are_asked_for_after_a_restart() {
+    let mut stage = Stage::build(empty).await;
+    let person = user_id!("@person:example.org").to_owned();
+    stage.encrypt(std::slice::from_ref(&person)).await.unwrap();
+    stage.restart();
+    let before = stage.bodies(KEYS_QUERY).len();
+    stage.encrypt(&[person]).await.unwrap();
+    let queries = stage.bodies(KEYS_QUERY);
+    assert_eq!(queries.len(), before + 1);
+    assert!(queries[before]["device_keys"].get("@person:example.org").is_some());
+}
+
+#[tokio::test]
 async fn an_event_without_its_key_and_an_event_that_is_none_differ() {
     let stage = Stage::build(empty).await;
     stage.cipher.prepare(&ghost()).await.unwrap();
@@ -402,5 +414,5 @@ async fn fetching_ends_even_if_the_homeserver_never_does() {
     .await;
     stage.cipher.fetch_missed(&ghost()).await.unwrap();
     let syncs = stage.server.lines().iter().filter(|line| line.ends_with("/sync")).count();
-    assert_eq!(syncs, super::missed::SYNCS_MAX);
+    assert_eq!(syncs, missed::SYNCS_MAX);
 }

@@ -213,9 +213,12 @@ async fn an_event_is_sent_under_its_own_transaction_id() {
 
 #[tokio::test]
 async fn an_absent_event_is_none() {
-    let server = FakeHomeserver::start(|asked| match asked.path.ends_with("$known") {
-        true => ok(&json!({ "type": "m.room.encrypted", "content": {} })),
-        false => refuse(404, "M_NOT_FOUND"),
+    let server = FakeHomeserver::start(|asked| {
+        if asked.path.ends_with("$known") {
+            ok(&json!({ "type": "m.room.encrypted", "content": {} }))
+        } else {
+            refuse(404, "M_NOT_FOUND")
+        }
     })
     .await;
     let (client, room) = (server.client(), room_id!("!r:example.org"));

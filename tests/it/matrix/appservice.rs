@@ -24,8 +24,9 @@ use causeway::{
         bridged::Timestamp,
         item::{KeyChanges, RawEvent},
     },
-    port::Clock,
+    port::{Clock, Entropy},
 };
+use rand::{TryRng as _, rngs::SysRng};
 use ruma::EventId;
 use serde_json::{Value, json};
 
@@ -165,5 +166,14 @@ impl Clock for WallClock {
 
     async fn sleep(&self, pause: Duration) {
         tokio::time::sleep(pause).await;
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RealEntropy;
+
+impl Entropy for RealEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        SysRng.try_fill_bytes(bytes).expect("the machine has randomness");
     }
 }
