@@ -77,7 +77,8 @@ pub trait RoomCipher: Send + Sync {
     /// Fetches the to-device messages that the homeserver did not push, as the user's device.
     async fn fetch_missed(&self, who: &ActAs) -> Result<(), Failure>;
 
-    /// Asks the sender's and our devices for the room key of an event.
+    /// Asks the user's own other devices for the room key of an event: a machine takes a key from
+    /// nobody else. Our users have one device, so an answer needs an operator's second one.
     async fn request_key(
         &self,
         who: &ActAs,
