@@ -3,7 +3,11 @@
 use std::{ops::Deref, sync::Arc};
 
 use matrix_sdk_crypto::EncryptionSettings;
-use ruma::{OwnedUserId, RoomId, events::AnyMessageLikeEventContent, serde::Raw};
+use ruma::{
+    OwnedUserId, RoomId,
+    events::{AnyMessageLikeEventContent, room::history_visibility::HistoryVisibility},
+    serde::Raw,
+};
 use serde_json::Value;
 
 use super::{
@@ -39,6 +43,8 @@ impl MatrixCipher {
         self.claim_sessions(&machine, &readers).await?;
 
         let settings = EncryptionSettings {
+            // Readers must not pass the key on to whoever is invited later (MSC3061).
+            history_visibility: HistoryVisibility::Invited,
             sharing_strategy: self.sharing_strategy.clone(),
             ..EncryptionSettings::default()
         };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use matrix_sdk_crypto::{
     CrossSigningBootstrapRequests, EncryptionSyncChanges,
-    types::requests::{AnyIncomingResponse, UploadSigningKeysRequest},
+    types::requests::{AnyIncomingResponse, OutgoingRequest, UploadSigningKeysRequest},
 };
 use ruma::{
     TransactionId,
@@ -38,17 +38,7 @@ impl MatrixCipher {
         let store = machine.olm.store();
         if store.get_custom_value(PREPARED).await.map_err(from_store(what))?.is_none() {
             self.homeserver.ensure_device(&machine.who).await?;
-            match self.publish(machine).await {
-                Err(failure) if failure.retry == Retry::Never => {
-                    // The homeserver knows a device of this name with other keys: from an
-                    // installation whose database is gone.
-                    tracing::warn!(user = ?machine.who, %failure, "replacing the user's device");
-                    self.homeserver.delete_device(&machine.who).await?;
-                    self.homeserver.ensure_device(&machine.who).await?;
-                    self.publish(machine).await?;
-                }
-                other => other?,
-            }
+            self.publish(machine).await?;
             store.set_custom_value(PREPARED, vec![1]).await.map_err(from_store(what))?;
         }
         machine.prepared = true;
@@ -67,7 +57,7 @@ impl MatrixCipher {
             .await
             .map_err(from_store("making a cross-signing identity"))?;
         if let Some(request) = &upload_keys_req {
-            self.send_request(machine, request).await?;
+            self.upload_device_keys(machine, request).await?;
         }
         self.upload_signing_keys(machine, upload_signing_keys_req).await?;
         self.upload_signatures(machine, upload_signatures_req).await?;
@@ -76,6 +66,27 @@ impl MatrixCipher {
         let tracked = machine.olm.update_tracked_users([&*machine.user]).await;
         tracked.map_err(from_store("tracking our own devices"))?;
         self.flush(machine).await
+    }
+
+    /// Uploads device keys and one-time keys. A homeserver that refuses them knows a device of
+    /// this name with other keys, from an installation whose database is gone: that one goes.
+    ///
+    /// It may only go before the machine believes that its keys are uploaded, since it uploads
+    /// them once.
+    async fn upload_device_keys(
+        &self,
+        machine: &Machine,
+        request: &OutgoingRequest,
+    ) -> Result<(), Failure> {
+        match self.send_request(machine, request).await {
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(user = ?machine.who, %failure, "replacing the user's device");
+                self.homeserver.delete_device(&machine.who).await?;
+                self.homeserver.ensure_device(&machine.who).await?;
+                self.send_request(machine, request).await
+            }
+            other => other,
+        }
     }
 
     /// Publishes the identity; an application service needs no further authentication (MSC4190).

@@ -149,13 +149,19 @@ async fn a_device_that_the_homeserver_knows_with_other_keys_is_replaced() {
     let deletion = "DELETE /_matrix/client/v3/devices/CAUSEWAY".to_owned();
     assert_eq!(stage.server.lines().iter().filter(|line| **line == deletion).count(), 1);
 
-    let stage = Stage::build(|asked| match asked.path.as_str() {
-        KEYS_UPLOAD => refuse(400, "M_UNKNOWN"),
-        _ => empty(asked),
-    })
-    .await;
-    let failure = stage.cipher.prepare(&ghost()).await.unwrap_err();
-    assert_eq!(failure.retry, Retry::Never);
+    // Once, and not for what another device cannot mend.
+    for (broken, deletions) in
+        [(KEYS_UPLOAD, 1), ("/_matrix/client/v3/keys/device_signing/upload", 0)]
+    {
+        let stage = Stage::build(move |asked| {
+            if asked.path == broken { refuse(400, "M_UNKNOWN") } else { empty(asked) }
+        })
+        .await;
+        let failure = stage.cipher.prepare(&ghost()).await.unwrap_err();
+        assert_eq!(failure.retry, Retry::Never);
+        let deleted = stage.server.lines().iter().filter(|line| **line == deletion).count();
+        assert_eq!(deleted, deletions, "{broken}");
+    }
 }
 
 #[tokio::test]

@@ -61,10 +61,16 @@ impl Refusal {
         self.status == status && self.error_code.as_deref() == Some(error_code)
     }
 
-    /// Whether the same request can be taken later.
+    /// Whether the same request can be taken later. That includes a token that the homeserver
+    /// does not know (yet): nothing is wrong with the request then, and an operator will repair it.
     pub(super) fn is_temporary(&self) -> bool {
         self.status.is_server_error()
-            || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            || matches!(
+                self.status,
+                StatusCode::TOO_MANY_REQUESTS
+                    | StatusCode::REQUEST_TIMEOUT
+                    | StatusCode::UNAUTHORIZED
+            )
     }
 }
 
@@ -120,7 +126,7 @@ mod tests {
     fn the_status_says_whether_to_try_again() {
         for (status, retry) in [
             (400, Retry::Never),
-            (401, Retry::Never),
+            (401, Retry::Later),
             (403, Retry::Never),
             (404, Retry::Never),
             (408, Retry::Later),

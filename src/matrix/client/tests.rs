@@ -278,7 +278,7 @@ async fn a_wait_is_bounded() {
 async fn failures_say_whether_to_try_again_and_quote_nothing() {
     for (status, code, retry) in [
         (403, "M_FORBIDDEN", Retry::Never),
-        (401, "M_UNKNOWN_TOKEN", Retry::Never),
+        (401, "M_UNKNOWN_TOKEN", Retry::Later),
         (502, "M_BAD_STATUS", Retry::Later),
     ] {
         let server = FakeHomeserver::start(move |_| refuse(status, code)).await;
