@@ -29,6 +29,7 @@ use causeway::{
 use rand::{TryRng as _, rngs::SysRng};
 use ruma::EventId;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::wait::{PATIENCE, until};
 
@@ -57,10 +58,10 @@ impl Drop for Appservice {
 
 impl Appservice {
     /// Listens, and writes the registration that leads here.
-    pub(super) async fn start(port: u16, registration: &Path) -> Result<Self> {
+    pub(super) async fn start(url: &Url, registration: &Path) -> Result<Self> {
         let content = json!({
             "id": ID,
-            "url": format!("http://127.0.0.1:{port}"),
+            "url": url.as_str().trim_end_matches('/'),
             "as_token": AS_TOKEN,
             "hs_token": "hs-token-of-a-test",
             "sender_localpart": "whatsapp-interop",
@@ -83,7 +84,7 @@ impl Appservice {
             .route("/_matrix/app/v1/transactions/{id}", put(take))
             .route("/_matrix/app/v1/ping", post(async || Json(json!({}))))
             .with_state(Arc::clone(&taken));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+        let listener = tokio::net::TcpListener::bind(url.socket_addrs(|| None)?.as_slice()).await?;
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the listener serves until it is dropped");
         });
