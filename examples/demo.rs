@@ -115,7 +115,7 @@ async fn talk(alice: &Person, room: &Room, bruno: &Contact) -> Result<Tally> {
         let sent_ms = u64::from(MilliSecondsSinceUnixEpoch::now().get());
         alice.says(room, question).await?;
         let read = bruno.reads(question).await?;
-        let took = Duration::from_millis(read.received_at_ms.saturating_sub(sent_ms));
+        let took = Duration::from_millis(read.at_ms.saturating_sub(sent_ms));
         tally.to_whatsapp.push(took);
         say(&format!("Alice   {}", quoted(question)))?;
         let from = read.display_name.unwrap_or_default();

@@ -8,6 +8,7 @@ use matrix_sdk::ruma::events::room::message::RoomMessageEventContent;
 use tokio::time::Instant;
 
 use crate::support::{
+    baileys::BaileysPerson,
     bridge::Plan,
     emulator::Contact,
     matrix_client::{Person, must_be_clean},
@@ -41,7 +42,7 @@ async fn talk(alice: &Person, room: &matrix_sdk::Room, bruno: &Contact) -> Resul
     }
     let got = bruno.got().await?;
     ensure!(got.len() == turns.len(), "the contact got {got:?}");
-    ensure!(got.is_sorted_by_key(|received| received.received_at_ms));
+    ensure!(got.is_sorted_by_key(|received| received.at_ms));
     Ok(())
 }
 
@@ -185,6 +186,53 @@ async fn a_person_without_cross_signing_is_served_as_well() -> Result<()> {
         bruno.says(&nina_id, "to nio").await?;
         let read = nina.reads_words(&room, &["to nio"]).await?;
         ensure!(read["decrypted"] == true, "the ghost wrote in the clear: {read}");
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn baileys_is_written_to_first() -> Result<()> {
+    let mut world = World::start("baileys", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, PHONE).await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, PHONE).await?;
+        alice.says(&room, "first contact").await?;
+        bailey.reads("first contact").await?;
+        for turn in 0..3 {
+            let (answer, question) = (format!("answer {turn}"), format!("question {turn}"));
+            bailey.says(alice.id(), &answer).await?;
+            must_be_clean(&alice.reads(room.room_id(), &answer).await?)?;
+            alice.says(&room, &question).await?;
+            bailey.reads(&question).await?;
+        }
+        let got = bailey.got();
+        ensure!(got == ["first contact", "question 0", "question 1", "question 2"], "{got:?}");
+        ensure!(bailey.unreadable() == 0, "Baileys could not read everything");
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn baileys_writes_first() -> Result<()> {
+    let mut world = World::start("baileys-first", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, PHONE).await?;
+        logs_in(&alice).await?;
+        bailey.says(alice.id(), "guess who").await?;
+        let (room, _) = alice.accepts_invitation(is_ghost).await?;
+        must_be_clean(&alice.reads(room.room_id(), "guess who").await?)?;
+        alice.says(&room, "Bailey!").await?;
+        bailey.reads("Bailey!").await?;
+        bailey.says(alice.id(), "right").await?;
+        must_be_clean(&alice.reads(room.room_id(), "right").await?)?;
+        ensure!(bailey.unreadable() == 0, "Baileys could not read everything");
         Ok(())
     };
     let told = told.await;

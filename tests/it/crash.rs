@@ -21,7 +21,7 @@ const MESSAGES: usize = 200;
 const KILLS: usize = 3;
 
 /// For the whole conversation: a homeserver on two busy cores takes some ten messages a second.
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_mins(7);
 
 fn texts(by: &str) -> Vec<String> {
     (0..MESSAGES).map(|number| format!("{by} {number:03}")).collect()

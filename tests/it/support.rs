@@ -5,6 +5,7 @@
 //! Two rules hold for all of it. Nothing outlives its owner ([`leash`]), and nothing waits for time to
 //! pass: every wait is for a condition, and ends with a sentence that says which one failed ([`wait`]).
 
+pub(crate) mod baileys;
 pub(crate) mod bridge;
 pub(crate) mod dialogue;
 pub(crate) mod emulator;

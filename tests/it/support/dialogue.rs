@@ -65,13 +65,18 @@ impl Dialogue {
 
     /// Gives a command and waits for its answer, which is an error if the program says so.
     pub(crate) async fn ask(&mut self, command: &Value, limit: Duration) -> Result<Value> {
-        self.stdin.write_all(format!("{command}\n").as_bytes()).await?;
+        self.tell(command).await?;
         let answer = timeout(limit, self.answers.recv()).await;
         let Ok(Some(answer)) = answer else {
             bail!("{} gave no answer to {}\n{}", self.name, command["do"], tail(&self.log, 40));
         };
         ensure!(answer["ok"] == true, "{} failed at {command}: {answer}", self.name);
         Ok(answer)
+    }
+
+    /// Gives a command to a program that answers by its events alone.
+    pub(crate) async fn tell(&mut self, command: &Value) -> Result<()> {
+        Ok(self.stdin.write_all(format!("{command}\n").as_bytes()).await?)
     }
 
     /// Everything that it reported so far.
@@ -84,7 +89,7 @@ impl Dialogue {
         &self,
         what: &str,
         limit: Duration,
-        wanted: impl Fn(&Value) -> bool,
+        wanted: impl Fn(&Value) -> bool + Send + Sync,
     ) -> Result<Value> {
         let found = until(what, limit, || async {
             Ok(self.events().into_iter().find(|event| wanted(event)))

@@ -24,8 +24,9 @@ pub(crate) struct Received {
     /// Under what name it shows the sender.
     pub(crate) display_name: Option<String>,
     pub(crate) text: String,
-    /// Milliseconds since the epoch.
-    pub(crate) received_at_ms: u64,
+    /// When it was read, in milliseconds since the epoch.
+    #[serde(rename = "received_at_ms")]
+    pub(crate) at_ms: u64,
 }
 
 impl std::fmt::Debug for Received {
@@ -170,7 +171,7 @@ impl Contact {
     pub(crate) async fn gets(
         &self,
         what: &str,
-        wanted: impl Fn(&Received) -> bool,
+        wanted: impl Fn(&Received) -> bool + Send + Sync,
     ) -> Result<Received> {
         let found = until(what, PATIENCE, || async {
             Ok(self.got().await?.into_iter().find(|received| wanted(received)))

@@ -188,7 +188,7 @@ impl Person {
     /// who invited.
     pub(crate) async fn accepts_invitation(
         &self,
-        wanted: impl Fn(&UserId) -> bool,
+        wanted: impl Fn(&UserId) -> bool + Send + Sync,
     ) -> Result<(Room, OwnedUserId)> {
         let (room, inviter) = until("an invitation", PATIENCE, || async {
             for room in self.client.invited_rooms() {
@@ -236,7 +236,7 @@ impl Person {
         &self,
         room: &RoomId,
         what: &str,
-        wanted: impl Fn(&Message) -> bool,
+        wanted: impl Fn(&Message) -> bool + Send + Sync,
     ) -> Result<Message> {
         self.sees_within(PATIENCE, room, what, wanted).await
     }
@@ -247,7 +247,7 @@ impl Person {
         limit: Duration,
         room: &RoomId,
         what: &str,
-        wanted: impl Fn(&Message) -> bool,
+        wanted: impl Fn(&Message) -> bool + Send + Sync,
     ) -> Result<Message> {
         let found = until(what, limit, || async {
             let timeline = self.timeline();

@@ -58,7 +58,7 @@ impl NioPerson {
     /// Waits for an invitation by somebody whom `wanted` accepts, and accepts it. Returns the room.
     pub(crate) async fn accepts_invitation(
         &mut self,
-        wanted: impl Fn(&str) -> bool,
+        wanted: impl Fn(&str) -> bool + Send + Sync,
     ) -> Result<String> {
         let invitation = self
             .driver

@@ -110,7 +110,7 @@ impl RunFolder {
     /// A failure of the run: see [`RunFolder::report`].
     pub(crate) fn failure(&mut self, error: Error) -> Error {
         self.keep();
-        error.context(format!("the end of every log:{}", self.log_tails(SHOWN_LINES)))
+        error.context(format!("the end of every log:\n{}", self.log_tails(SHOWN_LINES)))
     }
 
     /// The last `lines` lines of every log, each under its name.
@@ -119,9 +119,9 @@ impl RunFolder {
             .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
         logs.sort();
-        logs.iter()
-            .map(|log| format!("\n--- {} ---\n{}", log.display(), tail(log, lines)))
-            .collect()
+        let shown =
+            logs.iter().map(|log| format!("--- {} ---\n{}", log.display(), tail(log, lines)));
+        shown.collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -60,8 +60,7 @@ impl Synapse {
             folder.join("signing.key"),
             format!("ed25519 a_test {}\n", STANDARD_NO_PAD.encode([7; 32])),
         )?;
-        let http =
-            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
         let mut synapse =
             Self { url: url.clone(), config, log: run.log("synapse"), folder, process: None, http };
         synapse.resume().await?;

@@ -10,7 +10,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 
 /// The patience for one step of a conversation. Generous, since a loaded machine with two cores runs a
 /// homeserver, a bridge and several clients at once; a test that passes never comes near it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks until `look` finds what it looks for, for at most `limit`. `what` completes the sentence
 /// "waited 60 s for …" of the failure. An error of `look` ends the wait.

@@ -21,7 +21,7 @@ pub(crate) const PHONE: &str = "+33612345678";
 pub(crate) struct World {
     pub(crate) bridge: Bridge,
     pub(crate) synapse: Synapse,
-    network: Emulator,
+    pub(crate) emulator: Emulator,
     pub(crate) run: RunFolder,
 }
 
@@ -34,9 +34,9 @@ impl World {
     /// The same in a folder of one's choice.
     pub(crate) async fn in_folder(mut run: RunFolder, plan: Plan) -> Result<Self> {
         let (homeserver, network_face) = (free_url()?, free_url()?);
-        let network = Emulator::start(&network_face).await?;
+        let emulator = Emulator::start(&network_face).await?;
         let started = async {
-            let place = network.place();
+            let place = emulator.place();
             let bridge = Bridge::prepare(&run, &homeserver, &network_face, place, &plan)?;
             let registration = bridge.registration();
             let synapse = Synapse::start_at(&run, &homeserver, Some(&registration)).await?;
@@ -46,7 +46,7 @@ impl World {
             Ok(started) => started,
             Err(error) => bail!(run.failure(error)),
         };
-        let mut world = Self { bridge, synapse, network, run };
+        let mut world = Self { bridge, synapse, emulator, run };
         let up = world.bridge.start().await;
         world.report(up)?;
         Ok(world)
@@ -54,7 +54,7 @@ impl World {
 
     /// The network's control API.
     pub(crate) fn network(&self) -> &Control {
-        self.network.control()
+        self.emulator.control()
     }
 
     /// How the story ended: if badly, the folder stays and the error shows the end of every log. A

@@ -1,0 +1,79 @@
+//! A WhatsApp person in Baileys, unmodified from npm: another implementation of the network's client and of
+//! its Signal sessions, linked to the emulated network as a companion device.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use reqwest::Method;
+use ruma::UserId;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{
+    bridge::NetworkPlace,
+    dialogue::Dialogue,
+    emulator::{Control, Emulator},
+    place::{RunFolder, checkout, installed},
+    wait::PATIENCE,
+};
+
+/// A logged-in person in Baileys.
+#[derive(Debug)]
+pub(crate) struct BaileysPerson {
+    control: Control,
+    driver: Dialogue,
+}
+
+impl BaileysPerson {
+    /// Makes a person with this number, starts Baileys, and links it as WhatsApp's own web client is
+    /// linked: it shows a QR code, which the person's phone scans.
+    pub(crate) async fn join(network: &Emulator, run: &RunFolder, phone: &str) -> Result<Self> {
+        let control = network.control().clone();
+        let person = json!({"phone": phone, "name": "Bailey", "kind": "paired"});
+        control.call(Method::POST, "people", Some(&person)).await?;
+
+        let place = installed("peers/baileys")?;
+        // The installed copy of the program may be older than the one in the checkout.
+        let program = place.join("driver.mjs");
+        fs::copy(checkout().join("tests/peers/baileys/driver.mjs"), &program)?;
+        let mut command = Command::new("node");
+        command.arg(&program).current_dir(&place);
+        let mut driver = Dialogue::start("Baileys", command, &run.log("baileys"))?;
+        let NetworkPlace { chat, root_key, .. } = network.place();
+        driver.tell(&json!({"do": "connect", "url": chat, "root_key_hex": root_key})).await?;
+
+        let shown = driver.event("a QR code", PATIENCE, is("qr")).await?;
+        let path = format!("people/{}/pair", phone.trim_start_matches('+'));
+        control.call(Method::POST, &path, Some(&json!({"qr": shown["qr"]}))).await?;
+        driver.event("Baileys to be linked", PATIENCE, is("open")).await?;
+        Ok(Self { control, driver })
+    }
+
+    /// Writes to a Matrix person, under the alias that a client without interop ids sees.
+    pub(crate) async fn says(&mut self, to: &UserId, text: &str) -> Result<()> {
+        let login = self.control.login(to).await?.context("nobody is enlisted under this id")?;
+        self.driver.tell(&json!({"do": "send", "to": login["alias_pn"], "text": text})).await
+    }
+
+    /// Waits until this very text has come.
+    pub(crate) async fn reads(&self, text: &str) -> Result<()> {
+        let what = format!("Baileys to read {text:?}");
+        let is_it = |event: &Value| event["event"] == "message" && event["text"] == text;
+        self.driver.event(&what, PATIENCE, is_it).await.map(drop)
+    }
+
+    /// Every text that came, in order.
+    pub(crate) fn got(&self) -> Vec<String> {
+        let events = self.driver.events().into_iter().filter(is("message"));
+        events.filter_map(|event| event["text"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// How many messages came that Baileys could not read.
+    pub(crate) fn unreadable(&self) -> usize {
+        self.driver.events().iter().filter(|event| is("undecrypted")(event)).count()
+    }
+}
+
+fn is(name: &'static str) -> impl Fn(&Value) -> bool + Send + Sync {
+    move |event| event["event"] == name
+}
