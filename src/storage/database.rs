@@ -6,7 +6,7 @@
 use std::{path::Path, str::FromStr as _, sync::Arc};
 
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions as _, Executor as _,
+    AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _,
     any::{AnyConnectOptions, AnyPoolOptions},
     migrate::{MigrateError, Migrator},
     sqlite::SqliteConnectOptions,
@@ -195,6 +195,8 @@ impl Engine {
                     .await
             }
             Self::Postgres => {
+                // A pool tries until its patience ends; whoever starts the bridge shall know at once.
+                options.connect().await?.close().await?;
                 AnyPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS_MAX)
                     .connect_with(options)

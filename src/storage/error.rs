@@ -14,6 +14,9 @@ pub(super) enum Error {
     /// It opened, and yet is not what this version writes.
     #[error("a value in {column} is not what this version of the bridge writes")]
     Unreadable { column: &'static str },
+    /// What the change builds on was read before somebody else changed it: read again.
+    #[error("{0}")]
+    Overtaken(&'static str),
 }
 
 /// PostgreSQL: serialization failure and deadlock. SQLite: somebody wrote after we had read. In all of
@@ -87,6 +90,7 @@ impl From<Error> for Failure {
                 Self::later("the database does not answer, or is busy").because(error)
             }
             Error::Database(_) => Self::never("the database refused a statement").because(error),
+            Error::Overtaken(what) => Self::later(*what),
             Error::Sealed { .. } | Error::Unreadable { .. } => Self::never(error.to_string()),
         }
     }

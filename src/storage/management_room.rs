@@ -12,6 +12,12 @@ pub(super) async fn save(
     person: &UserId,
     room: &RoomId,
 ) -> Result<(), Error> {
+    // The latest to talk to the bot in a room is the one whom the room serves.
+    sqlx::query("delete from management_room where room = $1 and person <> $2")
+        .bind(room.as_str())
+        .bind(person.as_str())
+        .execute(&mut *writer.conn)
+        .await?;
     sqlx::query(
         "insert into management_room (person, room) values ($1, $2)
          on conflict (person) do update set room = excluded.room",

@@ -15,13 +15,19 @@ pub(super) async fn add(
 ) -> Result<(), Error> {
     for prekey in prekeys {
         let id = i64::from(prekey.id());
-        // Another key under an id that the network knows would break sessions: refused, not replaced.
-        sqlx::query("insert into prekey (login, id, key_sealed) values ($1, $2, $3)")
-            .bind(login)
-            .bind(id)
-            .bind(writer.sealer.seal(KEY, &[login, &id.to_string()], &prekey.to_bytes()))
-            .execute(&mut *writer.conn)
-            .await?;
+        let outcome = sqlx::query(
+            "insert into prekey (login, id, key_sealed) values ($1, $2, $3)
+             on conflict do nothing",
+        )
+        .bind(login)
+        .bind(id)
+        .bind(writer.sealer.seal(KEY, &[login, &id.to_string()], &prekey.to_bytes()))
+        .execute(&mut *writer.conn)
+        .await?;
+        // Two keys under one id would break the sessions that start with either.
+        if outcome.rows_affected() == 0 {
+            return Err(Error::Overtaken("the id of a prekey was given out meanwhile"));
+        }
     }
     let last = prekeys.iter().map(PreKey::id).max().unwrap_or(0);
     sqlx::query("update login set prekey_last_id = $1 where id = $2 and prekey_last_id < $1")

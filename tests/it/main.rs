@@ -14,4 +14,5 @@ mod matrix;
 mod refusals;
 mod shield;
 mod signal_oracle;
+mod storage;
 mod support;

@@ -1,0 +1,237 @@
+//! People, logins, ghosts, portals, messages and keys: what was saved is what is found.
+
+use causeway::{
+    domain::bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState},
+    port::{Retry, Storage as _, storage::Change},
+    signal::{RemoteIdentityKey, SessionRecord},
+};
+
+use super::{
+    on_both,
+    place::Place,
+    samples::{
+        event, ghost, ghost_key, keys, login, login_id, message, person, portal, portal_key,
+        prekey, remote_id, remote_user, room, session_key, with_logins,
+    },
+};
+
+on_both!(
+    consent_and_settings_are_the_latest,
+    a_room_serves_the_latest_person,
+    a_login_goes_its_way,
+    a_login_replaces_nothing,
+    a_ghost_keeps_a_name_that_is_not_renewed,
+    a_portal_moves_between_rooms,
+    a_message_moves_forward_only,
+    a_message_is_found_by_the_room_of_its_portal,
+    retries_are_counted,
+    prekeys_are_spent_and_their_ids_never_reused,
+    a_session_is_replaced_whole,
+);
+
+async fn consent_and_settings_are_the_latest(place: Place) {
+    let storage = place.open().await;
+    let alice = person("alice");
+    assert_eq!(storage.consent(&alice).await.unwrap(), None);
+    assert_eq!(storage.setting("bot").await.unwrap(), None);
+    for (text_version, value) in [(1, vec![]), (u32::MAX, vec![0, 255])] {
+        let consent = Consent { person: alice.clone(), text_version, agreed_at: 7 };
+        let setting = Change::SettingSaved { key: "bot", value: value.clone() };
+        storage.commit(vec![Change::ConsentSaved(consent.clone()), setting]).await.unwrap();
+        assert_eq!(storage.consent(&alice).await.unwrap(), Some(consent));
+        assert_eq!(storage.setting("bot").await.unwrap(), Some(value));
+    }
+}
+
+async fn a_room_serves_the_latest_person(place: Place) {
+    let storage = place.open().await;
+    let (alice, bob) = (person("alice"), person("bob"));
+    let save = |person: &ruma::UserId, name| Change::ManagementRoomSaved {
+        person: person.to_owned(),
+        room: room(name),
+    };
+    storage.commit(vec![save(&alice, "a")]).await.unwrap();
+    storage.commit(vec![save(&alice, "b")]).await.unwrap();
+    assert_eq!(storage.management_room(&alice).await.unwrap(), Some(room("b")));
+    assert_eq!(storage.management_person(&room("a")).await.unwrap(), None);
+    storage.commit(vec![save(&bob, "b")]).await.unwrap();
+    assert_eq!(storage.management_person(&room("b")).await.unwrap(), Some(bob));
+    assert_eq!(storage.management_room(&alice).await.unwrap(), None);
+}
+
+async fn a_login_goes_its_way(place: Place) {
+    let storage = place.open().await;
+    assert!(storage.logins().await.unwrap().is_empty());
+    with_logins(&storage).await;
+    let id = login_id("l1");
+    let added = login("l1", person("alice"));
+    assert_eq!(storage.login(&id).await.unwrap(), Some(added));
+    let enlisted = Change::LoginEnlisted { login: id.clone(), network_id: remote_user() };
+    let active = Change::LoginStateSet { login: id.clone(), state: LoginState::Active };
+    storage.commit(vec![enlisted, active]).await.unwrap();
+    let expected = Login {
+        id: id.clone(),
+        person: person("alice"),
+        network_id: Some(remote_user()),
+        state: LoginState::Active,
+    };
+    assert_eq!(storage.login(&id).await.unwrap(), Some(expected.clone()));
+    assert_eq!(storage.login_of(&person("alice")).await.unwrap(), Some(expected.clone()));
+    assert_eq!(storage.logins().await.unwrap(), [expected, login("l2", person("bob"))]);
+    let stored = storage.login_keys(&id).await.unwrap().unwrap();
+    assert_eq!(stored.noise, keys(1).noise);
+    assert_eq!(*stored.identity.to_bytes(), *keys(1).identity.to_bytes());
+    assert_eq!(*stored.signed_prekey.to_bytes(), *keys(1).signed_prekey.to_bytes());
+    assert!(storage.login_keys(&login_id("l3")).await.unwrap().is_none());
+}
+
+async fn a_login_replaces_nothing(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    for again in [login("l1", person("carol")), login("l3", person("alice"))] {
+        let change = Change::LoginAdded { login: again, keys: keys(9) };
+        let failure = storage.commit(vec![change]).await.unwrap_err();
+        assert_eq!(failure.retry, Retry::Never);
+    }
+    assert_eq!(storage.logins().await.unwrap().len(), 2);
+}
+
+async fn a_ghost_keeps_a_name_that_is_not_renewed(place: Place) {
+    let storage = place.open().await;
+    storage.commit(vec![Change::GhostSaved(ghost("g1", Some("Zoë")))]).await.unwrap();
+    let prepared = Ghost { prepared: true, ..ghost("g1", None) };
+    storage.commit(vec![Change::GhostSaved(prepared)]).await.unwrap();
+    let expected = Ghost { prepared: true, ..ghost("g1", Some("Zoë")) };
+    assert_eq!(storage.ghost(&ghost_key("g1")).await.unwrap(), Some(expected));
+    storage.commit(vec![Change::GhostSaved(ghost("g1", Some("Zoé")))]).await.unwrap();
+    let found = storage.ghost(&ghost_key("g1")).await.unwrap().unwrap();
+    assert_eq!(found.display_name.as_deref(), Some("Zoé"));
+    assert_eq!(storage.ghost(&ghost_key("g2")).await.unwrap(), None);
+}
+
+async fn a_portal_moves_between_rooms(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    for at in [None, Some(room("a")), Some(room("b"))] {
+        let saved = portal("l1", "g1", at);
+        storage.commit(vec![Change::PortalSaved(saved.clone())]).await.unwrap();
+        assert_eq!(storage.portal(&saved.key).await.unwrap(), Some(saved));
+    }
+    let moved = portal("l1", "g1", Some(room("b")));
+    assert_eq!(storage.portal_of_room(&room("a")).await.unwrap(), None);
+    assert_eq!(storage.portal_of_room(&room("b")).await.unwrap(), Some(moved.clone()));
+    let other = portal("l1", "g2", None);
+    let elsewhere = portal("l2", "g1", None);
+    let changes = [other.clone(), elsewhere].map(Change::PortalSaved);
+    storage.commit(changes.into()).await.unwrap();
+    assert_eq!(storage.portals_of(&login_id("l1")).await.unwrap(), [moved, other]);
+    // One room never mirrors two chats.
+    let taken = Change::PortalSaved(portal("l2", "g1", Some(room("b"))));
+    assert_eq!(storage.commit(vec![taken]).await.unwrap_err().retry, Retry::Never);
+}
+
+async fn a_message_moves_forward_only(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (key, id) = (portal_key("l1", "g1"), remote_id("M1"));
+    let sent = message(Direction::ToNetwork, "M1");
+    storage.commit(vec![Change::MessageAdded(sent.clone())]).await.unwrap();
+    let steps = [
+        (Delivery::Delivered, Delivery::Delivered),
+        (Delivery::Sent, Delivery::Delivered),
+        (Delivery::Read, Delivery::Read),
+        (Delivery::Committed, Delivery::Read),
+    ];
+    for (delivery, expected) in steps {
+        let (portal, remote_id) = (key.clone(), id.clone());
+        let moved = Change::MessageDelivery { portal, remote_id, delivery };
+        storage.commit(vec![moved]).await.unwrap();
+        let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
+        assert_eq!(found.delivery, expected);
+    }
+    // Added again, it is what it was.
+    storage.commit(vec![Change::MessageAdded(sent)]).await.unwrap();
+    let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
+    assert_eq!(found.delivery, Delivery::Read);
+    assert_eq!(storage.message_by_remote(&key, &remote_id("M2")).await.unwrap(), None);
+}
+
+async fn a_message_is_found_by_the_room_of_its_portal(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (key, id) = (portal_key("l1", "g1"), remote_id("M1"));
+    let shown =
+        Change::MessageShown { portal: key.clone(), remote_id: id.clone(), event: event("one") };
+    let changes = vec![
+        Change::PortalSaved(portal("l1", "g1", Some(room("a")))),
+        Change::MessageAdded(message(Direction::ToMatrix, "M1")),
+        shown,
+    ];
+    storage.commit(changes).await.unwrap();
+    let found = storage.message_by_event(&room("a"), &event("one")).await.unwrap().unwrap();
+    assert_eq!((found.direction, found.event), (Direction::ToMatrix, Some(event("one"))));
+    assert_eq!(found.delivery, Delivery::Sent);
+    assert_eq!(storage.message_by_event(&room("b"), &event("one")).await.unwrap(), None);
+    // What the network says of our messages does not touch theirs.
+    let read = Change::MessageDelivery {
+        portal: key.clone(),
+        remote_id: id.clone(),
+        delivery: Delivery::Read,
+    };
+    storage.commit(vec![read]).await.unwrap();
+    let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
+    assert_eq!(found.delivery, Delivery::Sent);
+}
+
+async fn retries_are_counted(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (key, id) = (portal_key("l1", "g1"), remote_id("M1"));
+    for expected in 0..3 {
+        assert_eq!(storage.retries_asked(&key, &id).await.unwrap(), expected);
+        let asked = Change::RetryAsked { portal: key.clone(), remote_id: id.clone() };
+        storage.commit(vec![asked]).await.unwrap();
+    }
+    assert_eq!(storage.retries_asked(&portal_key("l2", "g1"), &id).await.unwrap(), 0);
+}
+
+async fn prekeys_are_spent_and_their_ids_never_reused(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let id = login_id("l1");
+    assert_eq!(storage.prekey_last_id(&id).await.unwrap(), 0);
+    let prekeys = vec![prekey(2, 2), prekey(1, 1)];
+    storage.commit(vec![Change::PreKeysAdded { login: id.clone(), prekeys }]).await.unwrap();
+    let found = storage.prekey(&id, 2).await.unwrap().unwrap();
+    assert_eq!(*found.to_bytes(), *prekey(2, 2).to_bytes());
+    assert!(storage.prekey(&login_id("l2"), 2).await.unwrap().is_none());
+    // Another key under the same id: nothing is replaced, and the next attempt draws another id.
+    let again = Change::PreKeysAdded { login: id.clone(), prekeys: vec![prekey(2, 9)] };
+    assert_eq!(storage.commit(vec![again]).await.unwrap_err().retry, Retry::Later);
+    let found = storage.prekey(&id, 2).await.unwrap().unwrap();
+    assert_eq!(*found.to_bytes(), *prekey(2, 2).to_bytes());
+    for spent in [1, 2, 2] {
+        storage.commit(vec![Change::PreKeySpent { login: id.clone(), id: spent }]).await.unwrap();
+        assert!(storage.prekey(&id, spent).await.unwrap().is_none());
+    }
+    assert_eq!(storage.prekey_last_id(&id).await.unwrap(), 2);
+}
+
+async fn a_session_is_replaced_whole(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let key = session_key("l1", "g1", u16::MAX);
+    assert!(storage.session(&key).await.unwrap().is_none());
+    for byte in [1, 2] {
+        let saved = Change::SessionSaved {
+            session: key.clone(),
+            record: SessionRecord::from_bytes(vec![byte; 300]),
+            identity: RemoteIdentityKey::from_bytes([byte; 32]),
+        };
+        storage.commit(vec![saved]).await.unwrap();
+        let found = storage.session(&key).await.unwrap().unwrap();
+        assert_eq!(found.record.as_bytes(), [byte; 300]);
+        assert_eq!(found.identity.as_bytes(), &[byte; 32]);
+    }
+    assert!(storage.session(&session_key("l1", "g1", 0)).await.unwrap().is_none());
+}
