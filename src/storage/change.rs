@@ -30,7 +30,6 @@ impl UnitOfWork for Commit<'_> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm a change, and no decision in any of them")]
 async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Result<(), Error> {
     match change {
         Change::ConsentSaved(consent) => consent::save(writer, consent).await,

@@ -51,7 +51,9 @@ impl Error {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed => true,
-            sqlx::Error::Database(_) => self.is_contention() || self.code().is_some_and(is_away),
+            sqlx::Error::Database(_) => {
+                self.is_contention() || self.code().is_some_and(|code| is_away(&code))
+            }
             _ => false,
         }
     }
@@ -72,7 +74,7 @@ impl Error {
 }
 
 /// PostgreSQL's codes have five characters, SQLite's at most four digits.
-fn is_away(code: String) -> bool {
+fn is_away(code: &str) -> bool {
     if code.len() == 5 {
         return AWAY_POSTGRES.iter().any(|class| code.starts_with(class));
     }
@@ -93,5 +95,35 @@ impl From<Error> for Failure {
             Error::Overtaken(what) => Self::later(*what),
             Error::Sealed { .. } | Error::Unreadable { .. } => Self::never(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Retry;
+
+    #[test]
+    fn a_code_tells_whether_waiting_helps() {
+        // SQLite: busy and its extended forms, full disk, I/O error while writing. PostgreSQL: connection
+        // failure, too many connections, shutdown.
+        for code in ["5", "261", "773", "13", "778", "08006", "53300", "57P01"] {
+            assert!(is_away(code), "{code}");
+        }
+        // SQLite: error, corrupt, constraint. PostgreSQL: syntax, unique, no such table.
+        for code in ["1", "11", "2067", "42601", "23505", "42P01", ""] {
+            assert!(!is_away(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_error_says_whether_to_try_again() {
+        let later = |error: Error| Failure::from(error).retry == Retry::Later;
+        assert!(later(sqlx::Error::PoolTimedOut.into()));
+        assert!(later(sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into()).into()));
+        assert!(later(Error::Overtaken("somebody was faster")));
+        assert!(!later(sqlx::Error::RowNotFound.into()));
+        assert!(!later(Error::Sealed { column: "login.keys_sealed" }));
+        assert!(!later(Error::Unreadable { column: "login.state" }));
     }
 }

@@ -15,8 +15,8 @@ const DEVICE: &str = "key_device.device_sealed";
 const IDENTITY: &str = "key_identity.identity_sealed";
 
 pub(super) struct Device {
-    pub(super) user: String,
-    pub(super) device: String,
+    user: String,
+    id: String,
     plain: Plain,
 }
 
@@ -24,7 +24,7 @@ impl Device {
     pub(super) fn of(device: &DeviceData) -> Result<Self, CryptoStoreError> {
         Ok(Self {
             user: device.user_id().to_string(),
-            device: device.device_id().to_string(),
+            id: device.device_id().to_string(),
             plain: json::write(device)?,
         })
     }
@@ -50,7 +50,7 @@ struct DeviceRow {
 pub(super) async fn save(
     writer: &mut Writer<'_>,
     owner: &str,
-    Device { user, device, plain }: &Device,
+    Device { user, id, plain }: &Device,
 ) -> Result<(), Error> {
     sqlx::query(
         "insert into key_device (owner, user_id, device_id, device_sealed)
@@ -60,8 +60,8 @@ pub(super) async fn save(
     )
     .bind(owner)
     .bind(user)
-    .bind(device)
-    .bind(writer.sealer.seal(DEVICE, &[owner, user, device], plain))
+    .bind(id)
+    .bind(writer.sealer.seal(DEVICE, &[owner, user, id], plain))
     .execute(&mut *writer.conn)
     .await?;
     Ok(())
@@ -103,7 +103,7 @@ impl SqlCryptoStore {
     fn read_device(&self, user: &UserId, row: &DeviceRow) -> Result<DeviceData, CryptoStoreError> {
         let DeviceRow { device_id, device_sealed } = row;
         let row = [&*self.owner, user.as_str(), device_id];
-        json::read(&*self.database.sealer().open(DEVICE, &row, device_sealed)?)
+        json::read(&self.database.sealer().open(DEVICE, &row, device_sealed)?)
     }
 
     pub(super) async fn device(

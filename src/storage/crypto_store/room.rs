@@ -124,7 +124,7 @@ impl SqlCryptoStore {
     ) -> Result<T, CryptoStoreError> {
         let Row { room, item, value_sealed } = row;
         let row = [&*self.owner, kind.as_str(), &*room, &*item];
-        json::read(&*self.database.sealer().open(VALUE, &row, &value_sealed)?)
+        json::read(&self.database.sealer().open(VALUE, &row, &value_sealed)?)
     }
 
     async fn room_value<T: DeserializeOwned>(

@@ -127,7 +127,7 @@ impl SqlCryptoStore {
     fn read_request(&self, row: &RequestRow) -> Result<GossipRequest, CryptoStoreError> {
         let RequestRow { request_id, request_sealed } = row;
         let row = [&*self.owner, request_id];
-        json::read(&*self.database.sealer().open(REQUEST, &row, request_sealed)?)
+        json::read(&self.database.sealer().open(REQUEST, &row, request_sealed)?)
     }
 
     pub(super) async fn request(
