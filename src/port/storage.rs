@@ -43,7 +43,8 @@ pub enum Change {
         state: LoginState,
     },
     /// Removes the login, its keys, prekeys, sessions, remote identities, message map and queue
-    /// rows. Its portals' rooms are forgotten.
+    /// rows. Its portals' rooms are forgotten. From then on whatever writes for it fails, so a lane
+    /// that was still at work leaves nothing behind.
     LoginRemoved(LoginId),
 
     /// Makes or renews a ghost; an absent name does not erase a known one.
@@ -51,6 +52,7 @@ pub enum Change {
     /// Makes a portal or moves it to another room.
     PortalSaved(Portal),
 
+    /// Fails, for another try, if an id was given out already.
     PreKeysAdded {
         login: LoginId,
         prekeys: Vec<PreKey>,
@@ -67,7 +69,7 @@ pub enum Change {
 
     /// Adds a message to the map; the same (portal, direction, remote id) again changes nothing.
     MessageAdded(Message),
-    /// The homeserver answered with the event id of a message to Matrix.
+    /// The homeserver answered with the event id of a message to Matrix, which is thereby sent.
     MessageShown {
         portal: PortalKey,
         remote_id: RemoteMessageId,
