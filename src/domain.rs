@@ -14,4 +14,5 @@ pub mod notice;
 pub mod outgoing;
 pub mod permission;
 pub mod phone;
+pub mod sequence;
 pub mod text;

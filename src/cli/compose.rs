@@ -18,7 +18,7 @@ use crate::{
     interop::{self, Interop, NetworkProfile, TokenKey},
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
     port::{Clock, Entropy, Failure, Homeserver, Storage, storage::Change},
-    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop},
+    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop, sound},
     storage::SqlStorage,
 };
 
@@ -59,6 +59,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(inbox.run());
     pumps.spawn(outbox.run());
     pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
+    pumps.spawn(sound(ports.clone(), stop.clone()));
     pumps.spawn(listeners.serve(stop.clone()));
     pumps.close();
     logins.start_all().await?;

@@ -27,6 +27,9 @@ pub const MESSAGE_RETRIES_MAX: u32 = 5;
 /// Between two attempts at an item whose other side was away. There is no last attempt.
 pub const ITEM_BACKOFF: Backoff =
     Backoff { min: Duration::from_millis(500), max: Duration::from_secs(30) };
+/// Between two soundings of the homeserver (`runtime::sounding`).
+pub const SOUNDING_BACKOFF: Backoff =
+    Backoff { min: Duration::from_secs(2), max: Duration::from_secs(30) };
 /// One-time prekeys are refilled to `PREKEYS_FULL` when fewer than `PREKEYS_LOW` are left.
 pub const PREKEYS_FULL: u32 = 100;
 pub const PREKEYS_LOW: u32 = 20;

@@ -12,14 +12,20 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use ruma::{
     DeviceId, EventId, OwnedDeviceId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId,
     RoomId, UserId,
-    api::{AppserviceUserIdentity, client::appservice::request_ping},
+    api::{
+        AppserviceUserIdentity,
+        client::{appservice::request_ping, to_device::send_event_to_device},
+    },
+    serde::Raw,
+    to_device::DeviceIdOrAllDevices,
 };
+use serde_json::json;
 use url::Url;
 
 use self::call::Api;
@@ -35,6 +41,9 @@ use crate::{
         homeserver::{DirectRoom, RoomState},
     },
 };
+
+/// The type of a to-device message that holds nothing: the homeserver pushes it, nobody reads it.
+const SOUNDING: &str = "eu.causeway.sounding";
 
 /// How to reach the homeserver and which users are ours.
 #[derive(Clone)]
@@ -170,6 +179,19 @@ impl Homeserver for MatrixHomeserver {
     async fn ping(&self) -> Result<(), Failure> {
         let request = request_ping::v1::Request::new(self.appservice_id.clone());
         self.api.call("asking for a ping", AppserviceUserIdentity::default(), request).await?;
+        Ok(())
+    }
+
+    async fn sound(&self, id: &str) -> Result<(), Failure> {
+        let bot = self.user_id(&ActAs::Bot);
+        let device = DeviceIdOrAllDevices::DeviceId(self.device.clone());
+        let content =
+            Raw::new(&json!({})).map_err(|error| Failure::never("sounding").because(error))?;
+        let messages =
+            BTreeMap::from([(bot.clone(), BTreeMap::from([(device, content.cast_unchecked())]))]);
+        let request =
+            send_event_to_device::v3::Request::new_raw(SOUNDING.into(), id.into(), messages);
+        self.api.call("sounding", self.identity(&bot), request).await?;
         Ok(())
     }
 }

@@ -66,4 +66,7 @@ pub trait Homeserver: Send + Sync {
 
     /// Asks the homeserver to push to us now, which ends its back-off after our downtime.
     async fn ping(&self) -> Result<(), Failure>;
+
+    /// Makes the homeserver push a transaction that holds nothing of interest, once for each `id`.
+    async fn sound(&self, id: &str) -> Result<(), Failure>;
 }

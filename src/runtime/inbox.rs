@@ -90,7 +90,7 @@ impl Inbox {
         Self {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
             to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone()),
-            membership: Membership::new(ports.clone(), rooms.clone()),
+            membership: Membership::new(ports.clone(), rooms.clone(), speech.clone()),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,
             speech,
@@ -218,7 +218,13 @@ impl LaneWork for Inbox {
                 Err(failure) if failure.retry == Retry::Never => set_aside(&failure),
                 Err(failure) => self.later(&row, &failure),
             };
-            self.end(&row, outcome).await?;
+            match self.end(&row, outcome).await {
+                // What the item decided cannot be written, now or later.
+                Err(failure) if failure.retry == Retry::Never => {
+                    self.end(&row, set_aside(&failure)).await?;
+                }
+                ended => ended?,
+            }
         }
         Ok(Rest::Empty)
     }

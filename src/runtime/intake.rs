@@ -3,6 +3,8 @@
 //! Nothing is decrypted or decided here. A transaction is one commit: its id, its key changes
 //! first, then one row an event.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use super::{hints::Hints, ports::Ports};
@@ -12,9 +14,10 @@ use crate::{
         ids::{Lane, LoginId, PortalKey},
         item::{InboundMessage, InboundReceipt, InboxItem, KeyChanges, RawEvent},
         limits,
+        sequence::{Order, Sequence},
     },
     port::{
-        Failure,
+        Failure, Retry,
         network::Inbound,
         storage::{InboxDraft, Intake as Taken, IntakeKey},
     },
@@ -41,11 +44,13 @@ pub enum Answer {
 pub struct Intake {
     ports: Ports,
     hints: Hints,
+    // Never held across an await.
+    sequence: Arc<Mutex<Sequence>>,
 }
 
 impl Intake {
     pub fn new(ports: Ports, hints: Hints) -> Self {
-        Self { ports, hints }
+        Self { ports, hints, sequence: Arc::default() }
     }
 
     /// A transaction of the homeserver.
@@ -54,22 +59,51 @@ impl Intake {
         id: String,
         transaction: Transaction,
     ) -> Result<Answer, Failure> {
-        let received_at = self.ports.clock.now();
-        if transaction.events.len() + transaction.keys.to_device.len()
-            > limits::TRANSACTION_ITEMS_MAX
-        {
+        let Transaction { events, keys } = transaction;
+        if events.len() + keys.to_device.len() > limits::TRANSACTION_ITEMS_MAX {
+            tracing::error!(transaction = id, "refused a transaction with too many items");
             return Ok(Answer::Later);
         }
-        let mut drafts = Vec::with_capacity(transaction.events.len() + 1);
-        if !transaction.keys.is_empty() {
-            let item = InboxItem::Keys(transaction.keys);
-            drafts.push(InboxDraft { lane: Lane::Keys, item, received_at });
+        if self.judge(&id) == Order::Gap {
+            tracing::warn!(transaction = id, "a transaction before this one is missing");
+            // Key changes are not repeated with a transaction that is refused.
+            self.take_in_transaction(&format!("{id}/keys"), &[], keys).await?;
+            return Ok(Answer::Later);
         }
-        for event in transaction.events {
-            let lane = self.lane_of_event(&event).await?;
-            drafts.push(InboxDraft { lane, item: InboxItem::Event(RawEvent(event)), received_at });
+        match self.take_in_transaction(&id, &events, keys.clone()).await {
+            // A portal ended between the look for its lane and the commit: look once more.
+            Err(failure) if failure.retry == Retry::Never => {
+                self.take_in_transaction(&id, &events, keys).await
+            }
+            answer => answer,
         }
-        self.take_in(IntakeKey::Transaction(id), drafts).await
+    }
+
+    fn judge(&self, id: &str) -> Order {
+        self.sequence.lock().expect("no holder of this lock can panic").judge(id)
+    }
+
+    async fn take_in_transaction(
+        &self,
+        id: &str,
+        events: &[Value],
+        keys: KeyChanges,
+    ) -> Result<Answer, Failure> {
+        let received_at = self.ports.clock.now();
+        let mut drafts = Vec::with_capacity(events.len() + 1);
+        if !keys.is_empty() {
+            drafts.push(InboxDraft { lane: Lane::Keys, item: InboxItem::Keys(keys), received_at });
+        }
+        for event in events {
+            let lane = self.lane_of_event(event).await?;
+            let item = InboxItem::Event(RawEvent(event.clone()));
+            drafts.push(InboxDraft { lane, item, received_at });
+        }
+        // A homeserver on SQLite counts anew after a restart: the same id with other events is
+        // another transaction.
+        let ids: Vec<&str> = events.iter().filter_map(|event| event["event_id"].as_str()).collect();
+        let digest = self.ports.namer.digest_of(ids.join("/").as_bytes());
+        self.take_in(IntakeKey::Transaction(format!("{id}/{digest}")), drafts).await
     }
 
     /// A stanza that waits for its acknowledgement; `None` if there is nothing to keep.

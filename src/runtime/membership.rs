@@ -2,12 +2,14 @@
 
 use ruma::{RoomId, UserId};
 
-use super::{inbox::Outcome, ports::Ports, rooms::Rooms};
+use super::{inbox::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
 use crate::{
     domain::{
         bridged::{ActAs, Portal},
         event::Event,
-        ids::{GhostKey, PortalKey},
+        ids::{GhostKey, Lane, PortalKey},
+        item::OutboxItem,
+        notice::Notice,
     },
     port::{Failure, storage::Change},
 };
@@ -16,11 +18,12 @@ use crate::{
 pub(crate) struct Membership {
     ports: Ports,
     rooms: Rooms,
+    speech: Speech,
 }
 
 impl Membership {
-    pub(crate) fn new(ports: Ports, rooms: Rooms) -> Self {
-        Self { ports, rooms }
+    pub(crate) fn new(ports: Ports, rooms: Rooms, speech: Speech) -> Self {
+        Self { ports, rooms, speech }
     }
 
     /// A person's membership event: `member` got `membership`.
@@ -59,14 +62,38 @@ impl Membership {
             return Ok(Outcome::nothing());
         };
         let key = PortalKey { login: login.id, ghost: ghost.clone() };
-        if self.ports.storage.portal(&key).await?.is_none() {
+        let Some(portal) = self.ports.storage.portal(&key).await? else {
             // Somebody else's contact: the ghost's existence is not to be confirmed by a chat.
             self.ports.homeserver.leave(&who, &event.room).await?;
             return Ok(Outcome::nothing());
-        }
+        };
         self.ports.homeserver.join(&who, &event.room).await?;
+        if !self.ports.homeserver.room_state(&who, &event.room).await?.encrypted {
+            return self.leave_with(&who, event, &Notice::UnencryptedRoom).await;
+        }
+        if let Some(old) = portal.room.filter(|old| *old != event.room) {
+            self.ports.homeserver.leave(&who, &old).await?;
+        }
         let portal = Portal { key, room: Some(event.room.clone()) };
         Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+    }
+
+    /// A last word in a room that cannot be a portal. Said at once: after leaving it is too late.
+    async fn leave_with(
+        &self,
+        who: &ActAs,
+        event: &Event,
+        notice: &Notice,
+    ) -> Result<Outcome, Failure> {
+        let (room, person) = (&event.room, event.sender.clone());
+        let lane = Lane::Room(room.clone());
+        let about = event.id.as_str();
+        let said = self.speech.say(lane, who.clone(), room, person, &notice.text(), about).await?;
+        if let Change::OutboxAdded { item: OutboxItem::Event(said), .. } = &said {
+            self.ports.homeserver.send(said).await?;
+        }
+        self.ports.homeserver.leave(who, room).await?;
+        Ok(Outcome::nothing())
     }
 
     /// The portal stays, without its room: the next message of the contact invites again.
