@@ -1,6 +1,9 @@
 //! A power cut in the middle of a conversation: nothing may be lost, doubled or out of order.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,7 +23,7 @@ const MESSAGES: usize = 200;
 /// How often the bridge is killed.
 const KILLS: usize = 3;
 
-/// For the whole conversation: a homeserver on two busy cores takes some ten messages a second.
+/// For any one wait: a homeserver on two busy cores takes some ten messages a second.
 const LIMIT: Duration = Duration::from_mins(7);
 
 fn texts(by: &str) -> Vec<String> {
@@ -49,8 +52,9 @@ fn must_equal(who: &str, got: &[String], sent: &[String]) -> Result<()> {
     if let Some(place) = (0..got.len().max(sent.len())).find(|at| got.get(*at) != sent.get(*at)) {
         let around = &got[place.saturating_sub(2)..got.len().min(place + 3)];
         let wanted = sent.get(place);
+        let came = got.iter().position(|text| Some(text) == wanted);
         anyhow::bail!(
-            "{who} got {} of {} messages; at {place}, {wanted:?} should be in {around:?}",
+            "{who} got {} of {} messages; at {place}, {wanted:?} should be in {around:?} (it is at {came:?})",
             got.len(),
             sent.len()
         );
@@ -58,16 +62,65 @@ fn must_equal(who: &str, got: &[String], sent: &[String]) -> Result<()> {
     Ok(())
 }
 
-async fn kill_at(
+/// How many messages the person writes while the bridge is dead, each time.
+const WRITTEN_MEANWHILE: usize = 5;
+
+/// The person's side: it writes on, whether the bridge is there or not, except while `pen` is held.
+struct Writing {
+    pen: tokio::sync::RwLock<()>,
+    written: AtomicUsize,
+}
+
+impl Writing {
+    async fn write(
+        &self,
+        person: &Person,
+        room: &matrix_sdk::Room,
+        texts: &[String],
+    ) -> Result<()> {
+        for text in texts {
+            let _pen = self.pen.read().await;
+            person.says(room, text).await?;
+            self.written.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
+    }
+}
+
+/// Kills the bridge at each of the moments and starts it again.
+///
+/// The person's pen rests from the start until what was written has come through. Synapse 1.163 asks whether an
+/// appservice is up and then, in another step, queues a transaction for it; if the appservice recovers in between,
+/// that transaction lies there until the next recovery, and what comes later overtakes it. No bridge
+/// can do anything about that, and it is not what is tested here.
+async fn cut_power(
     bridge: &mut Bridge,
     moments: &[usize],
-    arrived: impl AsyncFn() -> Result<usize>,
+    writing: &Writing,
+    arrived: impl AsyncFn() -> Result<(usize, usize)>,
 ) -> Result<()> {
     for moment in moments {
-        let what = format!("{moment} arrived messages");
-        until(&what, LIMIT, || async { Ok((arrived().await? >= *moment).then_some(())) }).await?;
+        let is_due = async || {
+            let (by_contact, by_person) = arrived().await?;
+            Ok((by_contact + by_person >= *moment).then_some(()))
+        };
+        until(&format!("{moment} arrived messages"), LIMIT, is_due).await?;
         bridge.kill().await?;
+        let enough = (writing.written() + WRITTEN_MEANWHILE).min(MESSAGES);
+        until("messages written meanwhile", LIMIT, || async {
+            Ok((writing.written() >= enough).then_some(()))
+        })
+        .await?;
+        let _pen = writing.pen.write().await;
         bridge.start().await?;
+        until("what was written meanwhile to arrive", LIMIT, || async {
+            Ok((arrived().await?.0 >= writing.written()).then_some(()))
+        })
+        .await?;
     }
     Ok(())
 }
@@ -82,20 +135,16 @@ async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
         let (room, _) = starts_chat(&alice, &management, PHONE).await?;
         let (from_alice, from_bruno) = (texts("alice"), texts("bruno"));
 
-        let alice_writes = async {
-            for text in &from_alice {
-                alice.says(&room, text).await?;
-            }
-            Ok(())
-        };
+        let writing = Writing { pen: ().into(), written: 0.into() };
+        let alice_writes = writing.write(&alice, &room, &from_alice);
         let bruno_writes = async {
             for text in &from_bruno {
                 bruno.says(alice.id(), text).await?;
             }
             Ok(())
         };
-        let arrived = async || Ok(got(&bruno).await?.len() + shown(&alice, &room).len());
-        let power_cuts = kill_at(&mut world.bridge, &moments, arrived);
+        let arrived = async || Ok((got(&bruno).await?.len(), shown(&alice, &room).len()));
+        let power_cuts = cut_power(&mut world.bridge, &moments, &writing, arrived);
         tokio::try_join!(alice_writes, bruno_writes, power_cuts)?;
 
         let all_arrived = until("the last messages", LIMIT, || async {
