@@ -24,7 +24,7 @@ fn marker() -> String {
 /// hexadecimal, and in base64, whose form depends on where in a longer text it stands.
 fn forms(text: &str) -> Vec<Vec<u8>> {
     let wide = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect();
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut forms = vec![
         text.as_bytes().to_vec(),
         wide(u16::to_le_bytes),
@@ -126,7 +126,11 @@ async fn no_plaintext_reaches_the_disk_or_the_log() -> Result<()> {
         // With everything open, so that what is not yet in the database's main file is seen as well.
         let mut kept = files(world.bridge.folder())?;
         let log = fs::read(world.bridge.log())?;
-        ensure!(kept.iter().any(|(name, content)| name.ends_with(".db") && !content.is_empty()));
+        let database = kept.iter().find(|(name, _)| name.ends_with("causeway.db"));
+        ensure!(
+            database.is_some_and(|(_, content)| !content.is_empty()),
+            "no database was looked at"
+        );
         ensure!(log.len() > 10_000, "the log holds next to nothing");
         kept.push(("the log".to_owned(), log.clone()));
         must_not_occur(&marker, &kept)?;

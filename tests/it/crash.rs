@@ -101,14 +101,15 @@ async fn cut_power(
     bridge: &mut Bridge,
     moments: &[usize],
     writing: &Writing,
-    arrived: impl AsyncFn() -> Result<(usize, usize)>,
+    (person, room): (&Person, &matrix_sdk::Room),
+    contact: &Contact,
 ) -> Result<()> {
     for moment in moments {
-        let is_due = async || {
-            let (by_contact, by_person) = arrived().await?;
-            Ok((by_contact + by_person >= *moment).then_some(()))
-        };
-        until(&format!("{moment} arrived messages"), LIMIT, is_due).await?;
+        until(&format!("{moment} arrived messages"), LIMIT, || async {
+            let arrived = got(contact).await?.len() + shown(person, room).len();
+            Ok((arrived >= *moment).then_some(()))
+        })
+        .await?;
         bridge.kill().await?;
         let enough = (writing.written() + WRITTEN_MEANWHILE).min(MESSAGES);
         until("messages written meanwhile", LIMIT, || async {
@@ -118,7 +119,7 @@ async fn cut_power(
         let _pen = writing.pen.write().await;
         bridge.start().await?;
         until("what was written meanwhile to arrive", LIMIT, || async {
-            Ok((arrived().await?.0 >= writing.written()).then_some(()))
+            Ok((got(contact).await?.len() >= writing.written()).then_some(()))
         })
         .await?;
     }
@@ -143,8 +144,7 @@ async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
             }
             Ok(())
         };
-        let arrived = async || Ok((got(&bruno).await?.len(), shown(&alice, &room).len()));
-        let power_cuts = cut_power(&mut world.bridge, &moments, &writing, arrived);
+        let power_cuts = cut_power(&mut world.bridge, &moments, &writing, (&alice, &room), &bruno);
         tokio::try_join!(alice_writes, bruno_writes, power_cuts)?;
 
         let all_arrived = until("the last messages", LIMIT, || async {
