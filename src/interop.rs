@@ -48,12 +48,29 @@ pub use self::{
     token::TokenKey,
 };
 use crate::{
-    domain::{bridged::Timestamp, ids::RemoteUser},
+    domain::{
+        bridged::Timestamp,
+        ids::{LoginId, RemoteUser},
+    },
     port::{
         Clock, Entropy, Failure, InteropNetwork,
         network::{ConnectFailure, Connected, Credentials},
     },
 };
+
+/// An ordinary client says that it is active, or the network holds back what waits for it. Whether
+/// partners need it is not public, so a refusal is no reason to leave. The answer comes after
+/// everything that the network sends at once, and that is read only once the caller has the
+/// connection: waiting for it here would wait for ever behind a full mailbox.
+async fn go_active(connection: Arc<Connection>, login: LoginId) {
+    match connection.ask(Query::SetActive(true)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(login = login.0, code = error.code, "the network has no active mode");
+        }
+        Err(failure) => tracing::debug!(login = login.0, %failure, "could not go active"),
+    }
+}
 
 /// The interop network, as one profile describes it.
 pub struct Interop {
@@ -104,16 +121,7 @@ impl Interop {
             opener,
         });
         let link = Link::new(connection.clone(), self.profile.clone());
-        // An ordinary client says so, or the network holds back what waits for it. Whether partners
-        // need it is not public, so a refusal is no reason to leave.
-        let active = connection.ask(Query::SetActive(true)).await.map_err(ConnectFailure::Away)?;
-        if let Err(error) = active {
-            tracing::debug!(
-                login = who.login.0,
-                code = error.code,
-                "the network has no active mode"
-            );
-        }
+        tokio::spawn(go_active(connection, who.login.clone()));
         Ok(Connected { link: Arc::new(link), inbound })
     }
 

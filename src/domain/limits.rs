@@ -14,6 +14,8 @@ pub const PUBLIC_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const INBOX_ROWS_MAX: u64 = 100_000;
 /// Lanes that are worked on at the same time.
 pub const LANES_AT_ONCE_MAX: usize = 32;
+/// Before a message whose login is not connected is looked at again.
+pub const LINK_WAIT: Duration = Duration::from_secs(1);
 /// How long the bot waits for a connection before it answers that it takes longer.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(20);
 /// Pause before a full inbox is asked again to take a stanza; the connection waits meanwhile.

@@ -176,8 +176,11 @@ impl ToNetwork {
         text: &str,
         mut notices: Vec<Notice>,
     ) -> Result<Outcome, Failure> {
-        let link = self.links.link(&portal.key.login);
-        let recipient = recipient(portal, parties, link.as_deref());
+        let Some(link) = self.links.link(&portal.key.login) else {
+            let until = self.ports.clock.now() + limits::millis(limits::LINK_WAIT);
+            return Ok(Outcome::Wait { until });
+        };
+        let recipient = recipient(portal, parties, Some(&*link));
         let plaintext = text::network_plaintext(text, &mut self.ports.rng());
         let Sealed { parts, mut changes, identity_changed } =
             match self.sessions.seal(&recipient, &plaintext).await {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use matrix_sdk::ruma::events::room::message::RoomMessageEventContent;
+use matrix_sdk::ruma::events::room::{member::MembershipState, message::RoomMessageEventContent};
 use tokio::time::Instant;
 
 use crate::support::{
@@ -14,6 +14,7 @@ use crate::support::{
     matrix_client::{Person, must_be_clean},
     nio::NioPerson,
     postgres,
+    wait::{PATIENCE, until},
     world::{PHONE, World, bot, is_ghost, logs_in, starts_chat},
 };
 
@@ -246,13 +247,19 @@ async fn who_leaves_is_forgotten_by_the_network_and_may_come_back() -> Result<()
         let alice = world.person("alice").await?;
         let bruno = world.contact(PHONE, "Bruno").await?;
         let management = logs_in(&alice).await?;
-        let (room, _) = starts_chat(&alice, &management, PHONE).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
         ensure!(world.network().login(alice.id()).await?.is_some(), "the login is not enlisted");
 
         alice.asks(&management, "logout", &["your keys are deleted"]).await?;
         ensure!(world.network().login(alice.id()).await?.is_none(), "the network still knows her");
         alice.asks(&management, "status", &["not connected"]).await?;
-        alice.asks(&room, "anybody there?", &["not connected"]).await?;
+        until("the ghost to leave", PATIENCE, || async {
+            let member = room.get_member_no_sync(&ghost).await?;
+            let left = member.is_none_or(|member| *member.membership() == MembershipState::Leave);
+            Ok(left.then_some(()))
+        })
+        .await?;
+        alice.says(&room, "anybody there?").await?;
         ensure!(bruno.got().await?.is_empty(), "the contact got {:?}", bruno.got().await?);
 
         alice.asks(&management, "login", &["agree"]).await?;

@@ -24,7 +24,7 @@ const MESSAGES: usize = 200;
 const KILLS: usize = 3;
 
 /// For any one wait: a homeserver on two busy cores takes some ten messages a second.
-const LIMIT: Duration = Duration::from_mins(7);
+const LIMIT: Duration = Duration::from_mins(3);
 
 fn texts(by: &str) -> Vec<String> {
     (0..MESSAGES).map(|number| format!("{by} {number:03}")).collect()
@@ -65,63 +65,25 @@ fn must_equal(who: &str, got: &[String], sent: &[String]) -> Result<()> {
 /// How many messages the person writes while the bridge is dead, each time.
 const WRITTEN_MEANWHILE: usize = 5;
 
-/// The person's side: it writes on, whether the bridge is there or not, except while `pen` is held.
-struct Writing {
-    pen: tokio::sync::RwLock<()>,
-    written: AtomicUsize,
-}
-
-impl Writing {
-    async fn write(
-        &self,
-        person: &Person,
-        room: &matrix_sdk::Room,
-        texts: &[String],
-    ) -> Result<()> {
-        for text in texts {
-            let _pen = self.pen.read().await;
-            person.says(room, text).await?;
-            self.written.fetch_add(1, Ordering::SeqCst);
-        }
-        Ok(())
-    }
-
-    fn written(&self) -> usize {
-        self.written.load(Ordering::SeqCst)
-    }
-}
-
-/// Kills the bridge at each of the moments and starts it again.
-///
-/// The person's pen rests from the start until what was written has come through. Synapse 1.163 asks whether an
-/// appservice is up and then, in another step, queues a transaction for it; if the appservice recovers in between,
-/// that transaction lies there until the next recovery, and what comes later overtakes it. No bridge
-/// can do anything about that, and it is not what is tested here.
+/// Kills the bridge at each of the moments and starts it again when some were written meanwhile. Both
+/// sides write on all the time, also while the homeserver and the network find the bridge back: then
+/// Synapse may keep a transaction back that later ones would overtake (`domain::sequence`).
 async fn cut_power(
     bridge: &mut Bridge,
     moments: &[usize],
-    writing: &Writing,
-    (person, room): (&Person, &matrix_sdk::Room),
-    contact: &Contact,
+    written: &AtomicUsize,
+    arrived: impl AsyncFn() -> Result<usize>,
 ) -> Result<()> {
     for moment in moments {
-        until(&format!("{moment} arrived messages"), LIMIT, || async {
-            let arrived = got(contact).await?.len() + shown(person, room).len();
-            Ok((arrived >= *moment).then_some(()))
-        })
-        .await?;
+        let what = format!("{moment} arrived messages");
+        until(&what, LIMIT, || async { Ok((arrived().await? >= *moment).then_some(())) }).await?;
         bridge.kill().await?;
-        let enough = (writing.written() + WRITTEN_MEANWHILE).min(MESSAGES);
+        let enough = (written.load(Ordering::SeqCst) + WRITTEN_MEANWHILE).min(MESSAGES);
         until("messages written meanwhile", LIMIT, || async {
-            Ok((writing.written() >= enough).then_some(()))
+            Ok((written.load(Ordering::SeqCst) >= enough).then_some(()))
         })
         .await?;
-        let _pen = writing.pen.write().await;
         bridge.start().await?;
-        until("what was written meanwhile to arrive", LIMIT, || async {
-            Ok((got(contact).await?.len() >= writing.written()).then_some(()))
-        })
-        .await?;
     }
     Ok(())
 }
@@ -136,15 +98,22 @@ async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
         let (room, _) = starts_chat(&alice, &management, PHONE).await?;
         let (from_alice, from_bruno) = (texts("alice"), texts("bruno"));
 
-        let writing = Writing { pen: ().into(), written: 0.into() };
-        let alice_writes = writing.write(&alice, &room, &from_alice);
+        let written = AtomicUsize::new(0);
+        let alice_writes = async {
+            for text in &from_alice {
+                alice.says(&room, text).await?;
+                written.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(())
+        };
         let bruno_writes = async {
             for text in &from_bruno {
                 bruno.says(alice.id(), text).await?;
             }
             Ok(())
         };
-        let power_cuts = cut_power(&mut world.bridge, &moments, &writing, (&alice, &room), &bruno);
+        let arrived = async || Ok(got(&bruno).await?.len() + shown(&alice, &room).len());
+        let power_cuts = cut_power(&mut world.bridge, &moments, &written, arrived);
         tokio::try_join!(alice_writes, bruno_writes, power_cuts)?;
 
         let all_arrived = until("the last messages", LIMIT, || async {
