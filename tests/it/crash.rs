@@ -68,6 +68,7 @@ const WRITTEN_MEANWHILE: usize = 5;
 /// Kills the bridge at each of the moments and starts it again when some were written meanwhile. Both
 /// sides write on all the time, also while the homeserver and the network find the bridge back: then
 /// Synapse may keep a transaction back that later ones would overtake (`domain::sequence`).
+#[expect(clippy::future_not_send, reason = "it is awaited where it is made")]
 async fn cut_power(
     bridge: &mut Bridge,
     moments: &[usize],

@@ -219,6 +219,25 @@ async fn what_was_not_acknowledged_comes_again_and_what_was_does_not() {
 }
 
 #[tokio::test]
+async fn a_mailbox_fuller_than_what_is_read_ahead_does_not_keep_anybody_out() {
+    const WAITING: usize = 150;
+    let stage = Stage::new().await;
+    stage.person(BOB, true).await;
+    let (first, us) = connected(&stage).await;
+    first.link.close().await;
+    for number in 0..WAITING {
+        stage.says(BOB, &number.to_string()).await;
+    }
+    let mut second = stage.interop.connect(&us.credentials).await.unwrap();
+    for _ in 0..WAITING {
+        assert_matches!(next(&mut second).await, Inbound::Message { stanza, .. } => {
+            second.link.acknowledge(&stanza).await.unwrap();
+        });
+    }
+    second.link.prekey_count().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_unreadable_message_is_asked_for_again_and_read() {
     let stage = Stage::new().await;
     stage.person(BOB, true).await;

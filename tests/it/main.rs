@@ -4,11 +4,13 @@
 // matrix-sdk's futures nest deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+#[cfg(test)]
 mod architecture;
 mod canary;
 mod conversation;
 mod crash;
 mod ground;
+#[cfg(test)]
 mod interop;
 mod matrix;
 mod refusals;
