@@ -25,7 +25,7 @@ setup: ## Install the homeserver, clients and peers of the tests into .local/
 demo: ## Let a Matrix person and a WhatsApp person talk through the bridge
 	@scripts/setup demo
 	$(CARGO) build --workspace --bins --examples
-	@$(CARGO) run --quiet --workspace --example demo -- $(if $(KEEP),--keep)
+	@"$${CARGO_TARGET_DIR:-target}/debug/examples/demo" $(if $(KEEP),--keep)
 
 .PHONY: check
 check: ## Format, lints and documentation, as CI wants them
