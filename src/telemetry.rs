@@ -5,11 +5,16 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::ParseError,
+    filter::{FilterExt as _, ParseError, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
+
+/// Libraries that tell of every step: an operator who wants that names them in the filter.
+const QUIET: &str = "matrix_sdk_crypto=warn,sqlx=warn";
+/// The Signal library logs addresses and keys of peers; what it has to say, its errors say.
+const SILENT: &str = "wacore_libsignal";
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +46,8 @@ where
     } else {
         lines.with_ansi(is_colored).boxed()
     };
-    // The Signal library logs addresses and keys of peers; what it has to say, its errors say.
-    let filter = EnvFilter::try_new(format!("{filter},wacore_libsignal=off"))?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?
+        .and(filter_fn(|metadata| !metadata.target().starts_with(SILENT)));
     Ok(tracing_subscriber::registry().with(lines.with_filter(filter)))
 }
 
@@ -66,15 +71,30 @@ mod tests {
         }
     }
 
-    fn logged(is_json: bool) -> String {
+    fn logged_by(filter: &str, is_json: bool, act: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber("info", is_json, false, move || writer.clone()).unwrap();
-        tracing::dispatcher::with_default(&subscriber.into(), || {
+        let subscriber = subscriber(filter, is_json, false, move || writer.clone()).unwrap();
+        tracing::dispatcher::with_default(&subscriber.into(), act);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn logged(is_json: bool) -> String {
+        logged_by("info", is_json, || {
             tracing::info!(room = 7, "seen");
             tracing::debug!("unseen");
-        });
-        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_signal_library_is_never_heard_and_others_when_named() {
+        let speak = || {
+            tracing::error!(target: "wacore_libsignal::protocol", "33612345678");
+            tracing::info!(target: "matrix_sdk_crypto::machine", "step");
+        };
+        assert_eq!(logged_by("trace", false, speak), "");
+        assert_eq!(logged_by("wacore_libsignal::protocol=trace", false, speak), "");
+        assert!(logged_by("info,matrix_sdk_crypto=info", false, speak).contains("step"));
     }
 
     #[test]
