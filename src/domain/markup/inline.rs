@@ -30,7 +30,7 @@ pub(super) fn parse(line: &str) -> Vec<Run> {
     runs(chars.into_iter().zip(styles).zip(hidden).filter(|(_, hidden)| !hidden).map(|(it, _)| it))
 }
 
-/// A line as [`write`] made it.
+/// A line as [`write()`] made it.
 pub(super) struct Written {
     pub(super) text: String,
     /// A style that could be seen had to be left out.
