@@ -9,7 +9,7 @@ export RUST_LIB_BACKTRACE ?= 0
 CARGO ?= cargo
 POSTGRES := scripts/with-postgres
 # cargo-nextest where it is installed: it runs tests in processes of their own and says which is slow.
-RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run --workspace --all-targets,test --workspace --all-targets)
+RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run --workspace --all-targets --no-fail-fast,test --workspace --all-targets --no-fail-fast)
 
 .PHONY: help
 help: ## Show this list
