@@ -1,5 +1,10 @@
 //! Logins: a person comes with their consent, stays connected, and leaves with their keys deleted.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
 use ruma::{OwnedUserId, UserId};
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +41,9 @@ pub struct Logins {
     backoff: limits::Backoff,
     stop: Stop,
     tasks: TaskTracker,
+    /// Whose connection is supervised: two of one login would drive each other out for ever. Never
+    /// held across an await.
+    supervised: Arc<Mutex<BTreeSet<LoginId>>>,
 }
 
 /// What became of opting in.
@@ -72,6 +80,7 @@ impl Logins {
             backoff,
             stop,
             tasks: TaskTracker::new(),
+            supervised: Arc::default(),
         }
     }
 
@@ -204,16 +213,25 @@ impl Logins {
     }
 
     fn supervise(&self, login: LoginId) {
+        let supervised = Arc::clone(&self.supervised);
+        let begun =
+            supervised.lock().expect("no holder of this lock can panic").insert(login.clone());
+        if !begun {
+            return;
+        }
         let connection = Connection {
             intake: Intake::new(self.ports.clone(), self.hints.clone()),
             ports: self.ports.clone(),
             hints: self.hints.clone(),
             links: self.links.clone(),
-            login,
+            login: login.clone(),
             backoff: self.backoff,
             stop: self.stop.clone(),
         };
-        self.tasks.spawn(connection.run());
+        self.tasks.spawn(async move {
+            connection.run().await;
+            supervised.lock().expect("no holder of this lock can panic").remove(&login);
+        });
     }
 
     fn new_id(&self) -> LoginId {
