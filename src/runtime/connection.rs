@@ -129,7 +129,7 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self: Arc<Self>) {
         let wake = self.links.wake_of(&self.login);
         let mut attempt = 0;
         while !self.stop.begun() {

@@ -29,7 +29,7 @@ use crate::{
         bridged::Timestamp,
         event::Event,
         ids::Lane,
-        item::{InboxItem, RawEvent},
+        item::{InboxItem, KeyChanges, RawEvent},
         limits,
         notice::Notice,
     },
@@ -113,7 +113,7 @@ impl Inbox {
         let bound = self.ports.storage.inbox_bound().await?;
         while let Some(row) = self.ports.storage.inbox_next(&Lane::Keys, None).await? {
             let ended = match &row.item {
-                InboxItem::Keys(changes) => self.ports.cipher.receive(changes).await,
+                InboxItem::Keys(changes) => self.receive(changes.clone()).await,
                 _ => Err(Failure::never("an item in the lane of keys that is no key change")),
             };
             match ended {
@@ -126,6 +126,13 @@ impl Inbox {
             self.bound.fetch_max(bound, Ordering::AcqRel);
         }
         Ok(())
+    }
+
+    /// In a task of its own: a panic over one batch of keys must not end the pump.
+    async fn receive(&self, changes: KeyChanges) -> Result<(), Failure> {
+        let cipher = Arc::clone(&self.ports.cipher);
+        let received = tokio::spawn(async move { cipher.receive(&changes).await });
+        received.await.unwrap_or_else(|_| Err(Failure::never("taking in keys panicked")))
     }
 
     async fn end(&self, row: &InboxRow, outcome: Outcome) -> Result<(), Failure> {

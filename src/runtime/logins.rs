@@ -219,7 +219,7 @@ impl Logins {
         if !begun {
             return;
         }
-        let connection = Connection {
+        let connection = Arc::new(Connection {
             intake: Intake::new(self.ports.clone(), self.hints.clone()),
             ports: self.ports.clone(),
             hints: self.hints.clone(),
@@ -227,9 +227,13 @@ impl Logins {
             login: login.clone(),
             backoff: self.backoff,
             stop: self.stop.clone(),
-        };
+        });
         self.tasks.spawn(async move {
-            connection.run().await;
+            // A panic ends one connection, not the supervision of its login.
+            while let Err(ended) = tokio::spawn(Arc::clone(&connection).run()).await {
+                tracing::error!(login = login.0, panicked = ended.is_panic(), "a connection broke");
+                connection.ports.clock.sleep(connection.backoff.max).await;
+            }
             supervised.lock().expect("no holder of this lock can panic").remove(&login);
         });
     }
