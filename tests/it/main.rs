@@ -14,6 +14,7 @@ mod ground;
 mod interop;
 mod matrix;
 mod refusals;
+mod runtime;
 mod shield;
 mod signal_oracle;
 mod storage;

@@ -1,0 +1,17 @@
+//! The runtime against what a person or an operator would notice, with the outside played by fakes that are as
+//! unkind as reality on request, and with the real storage.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+#![expect(
+    dead_code,
+    reason = "the fakes can be unkind in more ways than the stories ask of them yet"
+)]
+
+mod contact;
+mod crashes;
+mod cut;
+mod homeserver;
+mod network;
+mod stage;
+mod surroundings;
+mod trouble;

@@ -1,0 +1,171 @@
+//! A person on the network, with real Signal sessions: what they wrote and what they could read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use causeway::{
+    domain::{
+        ids::{RemoteAddress, RemoteMessageId, RemoteUser},
+        item::{Envelope, InboundMessage},
+        text::{self, Incoming},
+    },
+    port::network::OurBundle,
+    signal::{
+        self, Address, OfferedKeys, OurIdentity, PreKey, RemoteBundle, RemoteIdentityKey,
+        SessionRecord, SignedPreKey,
+    },
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+pub(super) const PHONE: &str = "33612345678";
+
+pub(super) struct Contact {
+    identity: OurIdentity,
+    signed: SignedPreKey,
+    prekeys: BTreeMap<u32, PreKey>,
+    session: Option<(SessionRecord, RemoteIdentityKey)>,
+    rng: StdRng,
+    /// Message ids that were read, as the app keeps them.
+    known: BTreeSet<RemoteMessageId>,
+    /// What the app shows, oldest first.
+    pub(super) screen: Vec<String>,
+    /// Whether the last envelope could be read.
+    pub(super) understood: bool,
+    written: u32,
+}
+
+impl Contact {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let identity = OurIdentity::generate(&mut rng);
+        let signed = SignedPreKey::generate(1, &identity, 0, &mut rng).unwrap();
+        Self {
+            identity,
+            signed,
+            prekeys: BTreeMap::new(),
+            session: None,
+            rng,
+            known: BTreeSet::new(),
+            screen: Vec::new(),
+            understood: true,
+            written: 0,
+        }
+    }
+
+    pub(super) fn user() -> RemoteUser {
+        RemoteUser(format!("{PHONE}@s.whatsapp.net"))
+    }
+
+    pub(super) fn address() -> RemoteAddress {
+        RemoteAddress { user: Self::user(), device: 0 }
+    }
+
+    /// Keys for whoever wants to write to this person.
+    pub(super) fn bundle(&mut self) -> RemoteBundle {
+        let id = u32::try_from(self.prekeys.len() + 1).unwrap();
+        let prekey = PreKey::generate(id, &mut self.rng).unwrap();
+        let public = (id, prekey.public());
+        self.prekeys.insert(id, prekey);
+        RemoteBundle {
+            registration_id: self.identity.registration_id(),
+            identity: self.identity.public_key(),
+            signed_prekey_id: self.signed.id(),
+            signed_prekey: self.signed.public(),
+            signature: self.signed.signature(),
+            prekey: Some(public),
+        }
+    }
+
+    /// The app was installed again: new keys, no sessions, an empty screen.
+    pub(super) fn reinstall(&mut self, seed: u64) {
+        let known = std::mem::take(&mut self.known);
+        let written = self.written;
+        *self = Self { known, written, ..Self::new(seed) };
+    }
+
+    /// Forgets the sessions alone.
+    pub(super) fn lose_session(&mut self) {
+        self.session = None;
+    }
+
+    /// Reads an envelope; the same id again is not shown again.
+    pub(super) fn receive(&mut self, envelope: &Envelope) {
+        let ciphertext = &envelope.parts[0].ciphertext;
+        if self.known.contains(&envelope.id) {
+            return;
+        }
+        let needed = signal::needed_prekeys(ciphertext).unwrap();
+        let keys = OfferedKeys {
+            signed: Some(&self.signed),
+            one_time: needed.and_then(|needed| self.prekeys.get(&needed.one_time?)),
+        };
+        let (record, known) = self.session.as_ref().map(|(r, k)| (r, k)).unzip();
+        let step = signal::decrypt(
+            &self.identity,
+            &partner(),
+            record,
+            known,
+            &keys,
+            ciphertext,
+            &mut self.rng,
+        );
+        self.understood = step.is_ok();
+        let Ok(step) = step else { return };
+        self.session = Some((step.record, step.identity.key()));
+        let Incoming::Text(contents) = text::incoming(&step.output) else {
+            panic!("the bridge sent something that is no text")
+        };
+        self.known.insert(envelope.id.clone());
+        let bodies = contents.iter().map(|content| content["body"].as_str().unwrap());
+        self.screen.push(bodies.collect::<Vec<_>>().join("\n"));
+    }
+
+    /// Writes to the bridge's person; `theirs` opens a session when there is none.
+    pub(super) fn write(
+        &mut self,
+        text: &str,
+        theirs: &OurBundle,
+        prekey: Option<&PreKey>,
+    ) -> InboundMessage {
+        self.written += 1;
+        let id = format!("C{}", self.written);
+        self.write_as(&id, text, theirs, prekey)
+    }
+
+    pub(super) fn write_as(
+        &mut self,
+        id: &str,
+        text: &str,
+        theirs: &OurBundle,
+        prekey: Option<&PreKey>,
+    ) -> InboundMessage {
+        if self.session.is_none() {
+            let bundle = RemoteBundle {
+                registration_id: theirs.identity.registration_id(),
+                identity: theirs.identity.public_key(),
+                signed_prekey_id: theirs.signed_prekey.id(),
+                signed_prekey: theirs.signed_prekey.public(),
+                signature: theirs.signed_prekey.signature(),
+                prekey: prekey.map(|prekey| (prekey.id(), prekey.public())),
+            };
+            let step =
+                signal::establish(&self.identity, &partner(), None, None, &bundle, &mut self.rng)
+                    .unwrap();
+            self.session = Some((step.record, step.identity.key()));
+        }
+        let (record, known) = self.session.as_ref().unwrap();
+        let padded = text::network_plaintext(text, &mut self.rng);
+        let step = signal::encrypt(&self.identity, &partner(), record, known, &padded).unwrap();
+        self.session = Some((step.record, step.identity.key()));
+        InboundMessage {
+            id: RemoteMessageId(id.to_owned()),
+            from: Self::address(),
+            sent_at: 7,
+            display_name: Some("Anna".to_owned()),
+            ciphertext: Some(step.output),
+        }
+    }
+}
+
+fn partner() -> Address {
+    Address { name: "partner".to_owned(), device: 0 }
+}

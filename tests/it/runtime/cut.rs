@@ -1,0 +1,167 @@
+//! The real storage, cut off at one write: from there on nothing of it ever answers, as after the death of the
+//! process.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use causeway::{
+    domain::{
+        bridged::{Consent, Ghost, Login, Message, Portal, Timestamp},
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
+        item::Destination,
+    },
+    port::{
+        Failure, KeyStores, Storage,
+        network::LoginKeys,
+        storage::{
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SessionKey,
+            StoredSession,
+        },
+    },
+    signal::PreKey,
+    storage::SqlStorage,
+};
+use matrix_sdk_crypto::store::DynCryptoStore;
+use ruma::{DeviceId, EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+
+/// Where the storage is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    Never,
+    /// The write with this number does not happen.
+    Before(u64),
+    /// The write with this number happens, and nobody hears of it.
+    After(u64),
+}
+
+pub(super) struct CutStorage {
+    inner: SqlStorage,
+    cut: Cut,
+    writes: AtomicU64,
+    pub(super) dead: AtomicBool,
+    /// Quarantined rows and why, as the operator's log has them.
+    pub(super) set_aside: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl CutStorage {
+    pub(super) fn new(
+        inner: SqlStorage,
+        cut: Cut,
+        set_aside: Arc<std::sync::Mutex<Vec<String>>>,
+    ) -> Self {
+        Self { inner, cut, writes: AtomicU64::new(0), dead: AtomicBool::new(false), set_aside }
+    }
+
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    async fn alive(&self) {
+        if self.dead.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
+    }
+
+    async fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        pending::<()>().await;
+    }
+
+    async fn write<T>(&self, writing: impl Future<Output = T> + Send) -> T {
+        self.alive().await;
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.cut == Cut::Before(number) {
+            self.die().await;
+        }
+        let written = writing.await;
+        if self.cut == Cut::After(number) {
+            self.die().await;
+        }
+        written
+    }
+}
+
+#[async_trait]
+impl KeyStores for CutStorage {
+    fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore> {
+        self.inner.crypto_store(user, device)
+    }
+
+    async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure> {
+        self.inner.users_tracking(user).await
+    }
+}
+
+/// Every question goes to the real storage for as long as the process lives.
+macro_rules! storage {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+) => {
+        #[async_trait]
+        impl Storage for CutStorage {
+            async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure> {
+                let reasons: Vec<String> = changes
+                    .iter()
+                    .filter_map(|change| match change {
+                        Change::InboxQuarantined { reason, .. }
+                        | Change::OutboxQuarantined { reason, .. } => Some(reason.clone()),
+                        _ => None,
+                    })
+                    .collect();
+                let written = self.write(self.inner.commit(changes)).await;
+                if written.is_ok() {
+                    self.set_aside.lock().unwrap().extend(reasons);
+                }
+                written
+            }
+
+            async fn take_in(
+                &self,
+                key: IntakeKey,
+                drafts: Vec<InboxDraft>,
+                at: Timestamp,
+            ) -> Result<Intake, Failure> {
+                self.write(self.inner.take_in(key, drafts, at)).await
+            }
+
+            async fn close(&self) {
+                self.inner.close().await;
+            }
+
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, Failure> {
+                self.alive().await;
+                self.inner.$name($($arg),*).await
+            })+
+        }
+    };
+}
+
+storage! {
+    fn inbox_lanes() -> Vec<Lane>;
+    fn inbox_next(lane: &Lane, bound: Option<InboxId>) -> Option<InboxRow>;
+    fn inbox_bound() -> Option<InboxId>;
+    fn outbox_lanes(to: &Destination) -> Vec<Lane>;
+    fn outbox_next(lane: &Lane, to: &Destination) -> Option<OutboxRow>;
+    fn consent(person: &UserId) -> Option<Consent>;
+    fn management_room(person: &UserId) -> Option<OwnedRoomId>;
+    fn management_person(room: &RoomId) -> Option<OwnedUserId>;
+    fn logins() -> Vec<Login>;
+    fn login(id: &LoginId) -> Option<Login>;
+    fn login_of(person: &UserId) -> Option<Login>;
+    fn login_keys(id: &LoginId) -> Option<LoginKeys>;
+    fn ghost(key: &GhostKey) -> Option<Ghost>;
+    fn portal(key: &PortalKey) -> Option<Portal>;
+    fn portal_of_room(room: &RoomId) -> Option<Portal>;
+    fn portals_of(login: &LoginId) -> Vec<Portal>;
+    fn prekey(login: &LoginId, id: u32) -> Option<PreKey>;
+    fn prekey_last_id(login: &LoginId) -> u32;
+    fn session(key: &SessionKey) -> Option<StoredSession>;
+    fn message_by_remote(portal: &PortalKey, remote_id: &RemoteMessageId) -> Option<Message>;
+    fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
+    fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
+    fn setting(key: &'static str) -> Option<Vec<u8>>;
+}

@@ -1,0 +1,270 @@
+//! The homeserver and the room keys: it recognises its transaction ids, and its encryption gives other bytes
+//! each time, as the real one does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use causeway::{
+    domain::{
+        bridged::ActAs,
+        ids::GhostKey,
+        item::{KeyChanges, OutboundEvent, RawEvent},
+    },
+    port::{
+        Failure, Homeserver, RoomCipher,
+        homeserver::{DirectRoom, RoomState},
+        room_cipher::{DecryptFailure, Decrypted, Plain},
+    },
+};
+use ruma::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use serde_json::{Value, json};
+
+use super::surroundings::{Gate, Trouble};
+
+pub(super) const PERSON: &str = "@alice:example.org";
+pub(super) const BOT: &str = "@bot:example.org";
+
+#[derive(Default)]
+struct State {
+    rooms: BTreeMap<String, OwnedRoomId>,
+    unencrypted: BTreeSet<OwnedRoomId>,
+    /// Every send, with every repetition.
+    sends: Vec<OutboundEvent>,
+    archive: BTreeMap<OwnedEventId, Value>,
+    trouble: Option<Trouble>,
+    /// Room keys that our users' machines have.
+    keys: BTreeSet<String>,
+    /// Room keys that only a fetch brings.
+    missed: BTreeSet<String>,
+    fetches: usize,
+    encryptions: u64,
+    receive_trouble: Option<Trouble>,
+    /// What reached the machines, in order: keys and events.
+    seen: Vec<String>,
+}
+
+#[derive(Default)]
+pub(super) struct FakeHomeserver {
+    state: Mutex<State>,
+    pub(super) receiving: Gate,
+    /// Holds every decryption of a text that says so.
+    pub(super) decrypting: Gate,
+}
+
+impl FakeHomeserver {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn trouble(&self, trouble: Option<Trouble>) {
+        self.state().trouble = trouble;
+    }
+
+    pub(super) fn receive_trouble(&self, trouble: Option<Trouble>) {
+        self.state().receive_trouble = trouble;
+    }
+
+    /// A key that waits where only a fetch finds it.
+    pub(super) fn hold_key_back(&self, key: &str) {
+        self.state().missed.insert(key.to_owned());
+    }
+
+    pub(super) fn fetches(&self) -> usize {
+        self.state().fetches
+    }
+
+    pub(super) fn seen(&self) -> Vec<String> {
+        self.state().seen.clone()
+    }
+
+    pub(super) fn sends(&self) -> Vec<OutboundEvent> {
+        self.state().sends.clone()
+    }
+
+    /// What the rooms show, oldest first, each transaction id once.
+    pub(super) fn shown(&self) -> Vec<String> {
+        let mut ids = BTreeSet::new();
+        let state = self.state();
+        let new = state.sends.iter().filter(|sent| ids.insert(sent.transaction_id.clone()));
+        new.map(|sent| body(&sent.content)).collect()
+    }
+
+    /// Keeps an event, so that it can be fetched again.
+    pub(super) fn archive(&self, event: &Value) {
+        let id = OwnedEventId::try_from(event["event_id"].as_str().unwrap()).unwrap();
+        self.state().archive.insert(id, event.clone());
+    }
+
+    pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
+        self.state().unencrypted.insert(room.clone());
+    }
+}
+
+fn body(content: &Value) -> String {
+    let plain = if content["plain"].is_null() { content } else { &content["plain"] };
+    plain["body"].as_str().unwrap().to_owned()
+}
+
+#[async_trait]
+impl Homeserver for FakeHomeserver {
+    fn user_id(&self, who: &ActAs) -> OwnedUserId {
+        match who {
+            ActAs::Bot => BOT.to_owned(),
+            ActAs::Ghost(GhostKey(key)) => format!("@wa_{key}:example.org"),
+        }
+        .try_into()
+        .unwrap()
+    }
+
+    fn our_user(&self, user: &UserId) -> Option<ActAs> {
+        if user == BOT {
+            return Some(ActAs::Bot);
+        }
+        let key = user.localpart().strip_prefix("wa_")?;
+        Some(ActAs::Ghost(GhostKey(key.to_owned())))
+    }
+
+    async fn ensure_user(&self, _who: &ActAs, _display_name: Option<&str>) -> Result<(), Failure> {
+        Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        let count = state.rooms.len();
+        let made = || OwnedRoomId::try_from(format!("!room{count}:example.org")).unwrap();
+        Ok(state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone())
+    }
+
+    async fn invite(&self, _who: &ActAs, _room: &RoomId, _person: &UserId) -> Result<(), Failure> {
+        Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn join(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
+        Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn leave(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
+        Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn room_state(&self, _who: &ActAs, room: &RoomId) -> Result<RoomState, Failure> {
+        let state = self.state();
+        let encrypted = !state.unencrypted.contains(room);
+        Trouble::befall(state.trouble, RoomState { encrypted, members: Vec::new() })
+    }
+
+    async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.sends.push(event.clone());
+        Ok(format!("$sent-{}", event.transaction_id).try_into().unwrap())
+    }
+
+    async fn event(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<RawEvent>, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, state.archive.get(event).cloned().map(RawEvent))
+    }
+
+    async fn ping(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn sound(&self, _id: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RoomCipher for FakeHomeserver {
+    async fn prepare(&self, _who: &ActAs) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn receive(&self, changes: &KeyChanges) -> Result<(), Failure> {
+        self.receiving.pass().await;
+        let trouble = self.state().receive_trouble;
+        if trouble == Some(Trouble::Panic) {
+            self.state().receive_trouble = None;
+        }
+        Trouble::befall(trouble, ())?;
+        let mut state = self.state();
+        for key in &changes.to_device {
+            let key = key["room_key"].as_str().unwrap().to_owned();
+            state.seen.push(format!("key {key}"));
+            state.keys.insert(key);
+        }
+        Ok(())
+    }
+
+    async fn decrypt(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        RawEvent(event): &RawEvent,
+    ) -> Result<Decrypted, DecryptFailure> {
+        let content = &event["content"];
+        let text = body(content);
+        if text.contains("slow") {
+            self.decrypting.pass().await;
+        }
+        assert!(!text.contains("panic"), "the fake panics");
+        if text.contains("undecryptable") {
+            return Err(DecryptFailure::Undecryptable(Failure::never("a damaged event")));
+        }
+        if text.contains("never") {
+            return Err(DecryptFailure::Outside(Failure::never("the fake refuses")));
+        }
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ()).map_err(DecryptFailure::Outside)?;
+        let key = content["room_key"].as_str().unwrap();
+        if !state.keys.contains(key) {
+            return Err(DecryptFailure::MissingKey);
+        }
+        state.seen.push(format!("event {text}"));
+        Ok(Decrypted {
+            sender: event["sender"].as_str().unwrap().try_into().unwrap(),
+            event_type: "m.room.message".to_owned(),
+            content: content["plain"].clone(),
+            sender_verified: true,
+        })
+    }
+
+    async fn fetch_missed(&self, _who: &ActAs) -> Result<(), Failure> {
+        let mut state = self.state();
+        state.fetches += 1;
+        let missed = std::mem::take(&mut state.missed);
+        state.keys.extend(missed);
+        Ok(())
+    }
+
+    async fn request_key(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        _event: &RawEvent,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn encrypt(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        _readers: &[OwnedUserId],
+        plain: Plain<'_>,
+    ) -> Result<Value, Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.encryptions += 1;
+        Ok(json!({"nonce": state.encryptions, "plain": plain.content}))
+    }
+}

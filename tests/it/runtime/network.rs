@@ -1,0 +1,296 @@
+//! The network: it keeps what was not acknowledged and brings it again, and knows every byte that it was sent.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use causeway::{
+    domain::{
+        bridged::Timestamp,
+        ids::{RemoteAddress, RemoteMessageId, RemoteUser},
+        item::{
+            Envelope, InboundMessage, InboundReceipt, InboundReceiptKind, OutboundReceipt,
+            OutboundReceiptKind,
+        },
+    },
+    port::{
+        Failure, InteropNetwork, NetworkLink,
+        network::{
+            Accepted, ConnectFailure, Connected, Credentials, Inbound, OurBundle, Resolved,
+            StanzaRef,
+        },
+    },
+    signal::{PreKey, RemoteBundle},
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    contact::{Contact, PHONE},
+    surroundings::{Gate, Trouble},
+};
+
+/// A stanza that waits for its acknowledgement.
+#[derive(Clone)]
+enum Mail {
+    Message(InboundMessage),
+    Receipt(InboundReceipt),
+}
+
+#[derive(Default)]
+struct State {
+    /// By stanza number, oldest first.
+    mailbox: VecDeque<(u64, Mail)>,
+    posted: u64,
+    /// The stream of the connection that stands.
+    connection: Option<mpsc::Sender<Inbound>>,
+    bundle: Option<OurBundle>,
+    prekeys: VecDeque<PreKey>,
+    /// Every envelope that was sent, with every repetition.
+    envelopes: Vec<(RemoteMessageId, Vec<u8>)>,
+    receipts: Vec<OutboundReceipt>,
+    enlisted: bool,
+    trouble: Option<Trouble>,
+    refuses: Option<String>,
+}
+
+pub(super) struct FakeNetwork {
+    pub(super) contact: Mutex<Contact>,
+    state: Mutex<State>,
+    pub(super) enlisting: Gate,
+    pub(super) connecting: Gate,
+    pub(super) unenlisted: AtomicUsize,
+    pub(super) enlistments: AtomicUsize,
+    /// Whether connecting panics the next time.
+    pub(super) panics: AtomicBool,
+    myself: Weak<Self>,
+}
+
+impl FakeNetwork {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new_cyclic(|myself| Self {
+            contact: Mutex::new(Contact::new(11)),
+            state: Mutex::default(),
+            enlisting: Gate::default(),
+            connecting: Gate::default(),
+            unenlisted: AtomicUsize::new(0),
+            enlistments: AtomicUsize::new(0),
+            panics: AtomicBool::new(false),
+            myself: myself.clone(),
+        })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The contact writes; it is brought until it is acknowledged.
+    pub(super) fn contact_writes(&self, text: &str) {
+        let message = self.written(None, text);
+        self.post(message);
+    }
+
+    /// A message of the contact that was not posted yet.
+    pub(super) fn written(&self, id: Option<&str>, text: &str) -> InboundMessage {
+        let mut state = self.state();
+        let bundle = state.bundle.clone().expect("the bridge uploaded its keys");
+        let prekey = state.prekeys.pop_front();
+        let mut contact = self.contact.lock().unwrap();
+        match id {
+            Some(id) => contact.write_as(id, text, &bundle, prekey.as_ref()),
+            None => contact.write(text, &bundle, prekey.as_ref()),
+        }
+    }
+
+    pub(super) fn post(&self, message: InboundMessage) {
+        self.bring(Mail::Message(message));
+    }
+
+    pub(super) fn post_receipt(&self, id: RemoteMessageId, kind: InboundReceiptKind) {
+        self.bring(Mail::Receipt(InboundReceipt {
+            from: Contact::address(),
+            messages: vec![id],
+            kind,
+        }));
+    }
+
+    fn bring(&self, mail: Mail) {
+        let mut state = self.state();
+        state.posted += 1;
+        let number = state.posted;
+        state.mailbox.push_back((number, mail.clone()));
+        if let Some(connection) = &state.connection {
+            // What does not fit is brought by the next connection.
+            drop(connection.try_send(stanza(number, mail)));
+        }
+    }
+
+    /// The connection breaks.
+    pub(super) fn hang_up(&self) {
+        self.state().connection = None;
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.state().connection.as_ref().is_some_and(|connection| !connection.is_closed())
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.state().bundle.is_some()
+    }
+
+    /// Stanzas that were not acknowledged.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.state().mailbox.len()
+    }
+
+    pub(super) fn envelopes(&self) -> Vec<(RemoteMessageId, Vec<u8>)> {
+        self.state().envelopes.clone()
+    }
+
+    /// Counts and prekeys of the retry receipts that came.
+    pub(super) fn retries(&self) -> Vec<(u32, u32)> {
+        let retry = |receipt: &OutboundReceipt| match receipt.kind {
+            OutboundReceiptKind::Retry { count, prekey, .. } => Some((count, prekey)),
+            OutboundReceiptKind::Delivered => None,
+        };
+        self.state().receipts.iter().filter_map(retry).collect()
+    }
+
+    pub(super) fn trouble(&self, trouble: Option<Trouble>) {
+        self.state().trouble = trouble;
+    }
+
+    pub(super) fn refuse(&self, reason: &str) {
+        self.state().refuses = Some(reason.to_owned());
+    }
+
+    /// Forgets the person, as after a reinstallation of its own.
+    pub(super) fn forget(&self) {
+        self.state().enlisted = false;
+    }
+
+    pub(super) fn knows_the_person(&self) -> bool {
+        self.state().enlisted
+    }
+}
+
+fn stanza(number: u64, mail: Mail) -> Inbound {
+    let stanza = StanzaRef(number.to_be_bytes().to_vec());
+    match mail {
+        Mail::Message(message) => Inbound::Message { stanza, message },
+        Mail::Receipt(receipt) => Inbound::Receipt { stanza, receipt },
+    }
+}
+
+#[async_trait]
+impl InteropNetwork for FakeNetwork {
+    async fn enlist(&self, _who: &Credentials) -> Result<RemoteUser, Failure> {
+        self.enlisting.pass().await;
+        self.enlistments.fetch_add(1, Ordering::SeqCst);
+        self.state().enlisted = true;
+        Ok(RemoteUser("12-1@interop".to_owned()))
+    }
+
+    async fn connect(&self, _who: &Credentials) -> Result<Connected, ConnectFailure> {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "the fake panics");
+        self.connecting.pass().await;
+        let mut state = self.state();
+        if !state.enlisted {
+            return Err(ConnectFailure::NotEnlisted(Failure::never("unknown")));
+        }
+        let (sender, inbound) = mpsc::channel(1_000);
+        for (number, mail) in state.mailbox.clone() {
+            sender.try_send(stanza(number, mail)).unwrap();
+        }
+        state.connection = Some(sender);
+        Ok(Connected { link: self.myself.upgrade().unwrap(), inbound })
+    }
+
+    fn key_set(&self) -> Value {
+        json!({"keys": []})
+    }
+
+    async fn verify_push(&self, bearer: &str, _now: Timestamp) -> Result<(), Failure> {
+        match bearer {
+            "genuine" => Ok(()),
+            "away" => Err(Failure::later("the key set cannot be fetched")),
+            _ => Err(Failure::never("not signed by the network")),
+        }
+    }
+}
+
+#[async_trait]
+impl NetworkLink for FakeNetwork {
+    async fn acknowledge(&self, stanza: &StanzaRef) -> Result<(), Failure> {
+        let number = u64::from_be_bytes(stanza.0.as_slice().try_into().unwrap());
+        self.state().mailbox.retain(|(waiting, _)| *waiting != number);
+        Ok(())
+    }
+
+    async fn send(&self, envelope: &Envelope) -> Result<Accepted, Failure> {
+        let trouble = self.state().trouble;
+        Trouble::befall(trouble, ())?;
+        let bytes = envelope.parts[0].ciphertext.bytes.clone();
+        self.state().envelopes.push((envelope.id.clone(), bytes));
+        if let Some(reason) = self.state().refuses.clone() {
+            return Ok(Accepted::Refused { reason });
+        }
+        self.contact.lock().unwrap().receive(envelope);
+        Ok(Accepted::Stored)
+    }
+
+    async fn send_receipt(
+        &self,
+        receipt: &OutboundReceipt,
+        bundle: Option<&OurBundle>,
+    ) -> Result<(), Failure> {
+        if matches!(receipt.kind, OutboundReceiptKind::Retry { .. }) {
+            let bundle = bundle.expect("a retry receipt carries keys");
+            assert!(bundle.prekey.is_some(), "a retry receipt's prekey was committed");
+        }
+        self.state().receipts.push(receipt.clone());
+        Ok(())
+    }
+
+    async fn resolve(&self, phone: &str) -> Result<Resolved, Failure> {
+        Ok(match phone {
+            PHONE => Resolved::Reachable { user: Contact::user() },
+            "33600000000" => Resolved::NotOptedIn,
+            _ => Resolved::NotOnNetwork,
+        })
+    }
+
+    async fn devices(&self, _user: &RemoteUser) -> Result<Vec<u16>, Failure> {
+        Ok(vec![0])
+    }
+
+    async fn bundle(&self, _address: &RemoteAddress) -> Result<Option<RemoteBundle>, Failure> {
+        Ok(Some(self.contact.lock().unwrap().bundle()))
+    }
+
+    async fn upload_prekeys(&self, keys: &OurBundle, prekeys: &[PreKey]) -> Result<(), Failure> {
+        let mut state = self.state();
+        state.bundle = Some(keys.clone());
+        state.prekeys.extend(prekeys.iter().cloned());
+        Ok(())
+    }
+
+    async fn prekey_count(&self) -> Result<u32, Failure> {
+        Ok(u32::try_from(self.state().prekeys.len()).unwrap())
+    }
+
+    async fn unenlist(&self) -> Result<(), Failure> {
+        self.unenlisted.fetch_add(1, Ordering::SeqCst);
+        self.state().enlisted = false;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.hang_up();
+    }
+}

@@ -1,0 +1,323 @@
+//! The stage: the runtime over the real storage, with fakes around it, in an asynchronous runtime of its own that
+//! can be dropped in the middle of anything and begun again on the same database.
+
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use causeway::{
+    command::Bot,
+    domain::{
+        ids::GhostNamer,
+        item::KeyChanges,
+        limits::Backoff,
+        permission::{Permission, Permissions},
+    },
+    http::{HomeserverFace, NetworkFace},
+    port::Clock as _,
+    runtime::{
+        Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop,
+        Transaction,
+    },
+    storage::SqlStorage,
+};
+use ruma::{OwnedRoomId, OwnedUserId};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    runtime::Runtime,
+    time::{Instant, sleep},
+};
+
+use super::{
+    cut::{Cut, CutStorage},
+    homeserver::{FakeHomeserver, PERSON},
+    network::FakeNetwork,
+    surroundings::{LOOK_EVERY, ManualClock, Seeded},
+};
+
+/// A test that passes never comes near it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How far the clock goes on between two looks, where a test lets it run.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The room key that the machines have from the beginning.
+pub(super) const KEY: &str = "k0";
+pub(super) const HS_TOKEN: &str = "the right token";
+
+pub(super) struct Stage {
+    folder: TempDir,
+    pub(super) homeserver: Arc<FakeHomeserver>,
+    pub(super) network: Arc<FakeNetwork>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) set_aside: Arc<Mutex<Vec<String>>>,
+    inbox_rows_max: u64,
+    events: u32,
+    transactions: u32,
+    starts: u64,
+    bridge: Option<Bridge>,
+}
+
+/// What stands while the process lives.
+struct Bridge {
+    runtime: Runtime,
+    storage: Arc<CutStorage>,
+    intake: Intake,
+    logins: Logins,
+    bot: Arc<Bot>,
+    faces: (HomeserverFace, NetworkFace),
+    stop: Stop,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        Self::with_inbox_rows_max(1_000).await
+    }
+
+    pub(super) async fn with_inbox_rows_max(inbox_rows_max: u64) -> Self {
+        let mut stage = Self {
+            folder: tempfile::tempdir().unwrap(),
+            homeserver: Arc::default(),
+            network: FakeNetwork::new(),
+            clock: Arc::default(),
+            set_aside: Arc::default(),
+            inbox_rows_max,
+            events: 0,
+            transactions: 0,
+            starts: 0,
+            bridge: None,
+        };
+        stage.homeserver.hold_key_back(KEY);
+        stage.begin(Cut::Never).await;
+        stage
+    }
+
+    /// A stage with a login that is connected and a portal.
+    pub(super) async fn connected() -> (Self, OwnedRoomId) {
+        Self::connected_with(1_000).await
+    }
+
+    pub(super) async fn connected_with(inbox_rows_max: u64) -> (Self, OwnedRoomId) {
+        let stage = Self::with_inbox_rows_max(inbox_rows_max).await;
+        stage.log_in().await;
+        let room = stage.open_chat().await;
+        (stage, room)
+    }
+
+    pub(super) async fn log_in(&self) {
+        self.ask("login").await;
+        let agreed = self.ask("agree").await;
+        assert!(agreed.starts_with("You are connected"), "{agreed}");
+        self.until("the keys are uploaded", || self.network.has_keys()).await;
+    }
+
+    pub(super) async fn open_chat(&self) -> OwnedRoomId {
+        let answer = self.ask("start +33 6 12 34 56 78").await;
+        let (_, room) = answer.split_once("https://matrix.to/#/").expect(&answer);
+        room.try_into().unwrap()
+    }
+
+    /// Starts the process (again).
+    pub(super) async fn begin(&mut self, cut: Cut) {
+        self.end();
+        self.starts += 1;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let url = format!("sqlite:{}", self.folder.path().join("causeway.db").display());
+        let entropy = Arc::new(Seeded::new(self.starts));
+        let (rows_max, dice) = (self.inbox_rows_max, Arc::clone(&entropy));
+        let storage = runtime
+            .spawn(async move {
+                SqlStorage::open(&url, [7; 32], dice).await.unwrap().with_inbox_rows_max(rows_max)
+            })
+            .await
+            .unwrap();
+        let storage = Arc::new(CutStorage::new(storage, cut, Arc::clone(&self.set_aside)));
+        let ports = Ports {
+            storage: storage.clone(),
+            homeserver: self.homeserver.clone(),
+            cipher: self.homeserver.clone(),
+            network: self.network.clone(),
+            clock: self.clock.clone(),
+            entropy,
+            namer: GhostNamer::new([9; 32]),
+        };
+        let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
+        let rooms = Rooms::new(ports.clone());
+        let backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(4) };
+        let logins = Logins::new(&ports, &hints, &links, &rooms, backoff, stop.clone());
+        let permissions = Permissions {
+            users: [(PERSON.try_into().unwrap(), Permission::User)].into(),
+            ..Permissions::default()
+        };
+        let bot = Arc::new(Bot::new(logins.clone(), permissions));
+        let intake = Intake::new(ports.clone(), hints.clone());
+        let commands: Arc<dyn Commands> = bot.clone();
+        let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
+        runtime.spawn(inbox.run());
+        runtime.spawn(Outbox::to_homeserver(&ports, &hints, stop.clone()).run());
+        let started = logins.clone();
+        runtime.spawn(async move { started.start_all().await });
+        let homeserver_face = HomeserverFace {
+            intake: intake.clone(),
+            homeserver: Arc::clone(&ports.homeserver),
+            storage: Arc::clone(&ports.storage),
+            hs_token: HS_TOKEN.into(),
+        };
+        let network_face = NetworkFace {
+            network: Arc::clone(&ports.network),
+            clock: Arc::clone(&ports.clock),
+            logins: logins.clone(),
+        };
+        let faces = (homeserver_face, network_face);
+        self.bridge = Some(Bridge { runtime, storage, intake, logins, bot, faces, stop });
+    }
+
+    /// The process dies: whatever it was doing is not finished.
+    pub(super) fn end(&mut self) {
+        let Some(Bridge { runtime, storage, stop, .. }) = self.bridge.take() else { return };
+        storage.dead.store(true, Ordering::SeqCst);
+        stop.enforce();
+        runtime.shutdown_background();
+        self.network.hang_up();
+    }
+
+    fn bridge(&self) -> &Bridge {
+        self.bridge.as_ref().expect("the bridge was begun")
+    }
+
+    pub(super) fn storage(&self) -> Arc<CutStorage> {
+        Arc::clone(&self.bridge().storage)
+    }
+
+    pub(super) fn faces(&self) -> (HomeserverFace, NetworkFace) {
+        self.bridge().faces.clone()
+    }
+
+    pub(super) fn logins(&self) -> Logins {
+        self.bridge().logins.clone()
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.bridge().storage.dead.load(Ordering::SeqCst)
+    }
+
+    /// What the bot answers to a line of the person.
+    pub(super) async fn ask(&self, text: &str) -> String {
+        self.ask_as(PERSON, text).await
+    }
+
+    pub(super) async fn ask_as(&self, person: &str, text: &str) -> String {
+        let asking = self.asking(person, text);
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                answer = &mut asking => return answer,
+                () = sleep(LOOK_EVERY) => self.clock.advance(TICK),
+            }
+        }
+    }
+
+    /// The same without moving the clock.
+    pub(super) fn asking(&self, person: &str, text: &str) -> impl Future<Output = String> + use<> {
+        let asked = Asked {
+            person: OwnedUserId::try_from(person).unwrap(),
+            room: OwnedRoomId::try_from("!management:example.org").unwrap(),
+            text: text.to_owned(),
+        };
+        let bot = Arc::clone(&self.bridge().bot);
+        let task = self.bridge().runtime.spawn(async move { bot.answer(&asked).await.unwrap() });
+        async move { task.await.unwrap() }
+    }
+
+    /// An encrypted text of the person.
+    pub(super) fn text(&mut self, room: &OwnedRoomId, text: &str) -> Value {
+        self.text_under(room, text, KEY)
+    }
+
+    pub(super) fn text_under(&mut self, room: &OwnedRoomId, text: &str, key: &str) -> Value {
+        self.events += 1;
+        let event = json!({
+            "type": "m.room.encrypted",
+            "room_id": room,
+            "sender": PERSON,
+            "event_id": format!("$event{}", self.events),
+            "content": {"room_key": key, "plain": {"msgtype": "m.text", "body": text}},
+        });
+        self.homeserver.archive(&event);
+        event
+    }
+
+    /// Pushes a transaction under the next id, once.
+    pub(super) async fn push(&mut self, events: Vec<Value>, keys: &[&str]) -> Answer {
+        self.transactions += 1;
+        let id = self.transactions.to_string();
+        self.push_as(&id, events, keys).await
+    }
+
+    pub(super) async fn push_as(&self, id: &str, events: Vec<Value>, keys: &[&str]) -> Answer {
+        let answer = self.offer(id, events, keys);
+        answer.await.unwrap_or(Answer::Later)
+    }
+
+    /// `None` when the process died over it.
+    pub(super) async fn offer(
+        &self,
+        id: &str,
+        events: Vec<Value>,
+        keys: &[&str],
+    ) -> Option<Answer> {
+        let to_device = keys.iter().map(|key| json!({"room_key": key})).collect();
+        let keys = KeyChanges { to_device, ..KeyChanges::default() };
+        let (intake, id) = (self.bridge().intake.clone(), id.to_owned());
+        let transaction = Transaction { events, keys };
+        let taken =
+            self.bridge().runtime.spawn(async move { intake.transaction(id, transaction).await });
+        tokio::pin!(taken);
+        loop {
+            tokio::select! {
+                answer = &mut taken => return answer.unwrap().ok(),
+                () = sleep(LOOK_EVERY) => if self.is_dead() { return None },
+            }
+        }
+    }
+
+    /// Waits for a condition while the clock goes on.
+    pub(super) async fn until(&self, what: &str, met: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !met() {
+            assert!(Instant::now() < end, "waited for: {what}; {}", self.told());
+            sleep(LOOK_EVERY).await;
+            self.clock.advance(TICK);
+        }
+    }
+
+    /// Lets everything run for a while of the clock's time.
+    pub(super) async fn pass(&self, time: Duration) {
+        let until = self.clock.now() + i64::try_from(time.as_millis()).unwrap();
+        self.until("time to pass", || self.clock.now() >= until).await;
+    }
+
+    /// What both sides see, for the message of a test that failed.
+    fn told(&self) -> String {
+        let screen = self.screen();
+        let shown = self.homeserver.shown();
+        let set_aside = self.set_aside.lock().unwrap().clone();
+        format!("contact: {screen:?}; rooms: {shown:?}; set aside: {set_aside:?}")
+    }
+
+    /// What the contact's app shows.
+    pub(super) fn screen(&self) -> Vec<String> {
+        self.network.contact.lock().unwrap().screen.clone()
+    }
+}

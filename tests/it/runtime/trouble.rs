@@ -1,0 +1,139 @@
+//! What the outside does to the runtime, and what a person notices of it.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use causeway::{domain::limits, runtime::Answer};
+use serde_json::json;
+
+use super::{stage::Stage, surroundings::Trouble};
+
+const LIMIT: usize = limits::TRANSACTION_ITEMS_MAX;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_reach_the_machines_before_any_event() {
+    let (mut stage, room) = Stage::connected().await;
+    let early = stage.text_under(&room, "one", "k1");
+    let late = stage.text_under(&room, "two", "k2");
+    assert_eq!(stage.push(vec![early], &["k1"]).await, Answer::Acknowledge);
+    assert_eq!(stage.push(vec![late], &["k2"]).await, Answer::Acknowledge);
+    stage.until("both to arrive", || stage.screen().len() == 2).await;
+    let seen = stage.homeserver.seen();
+    let place = |what: &str| seen.iter().position(|seen| seen == what).expect(what);
+    assert!(place("key k1") < place("event one") && place("key k2") < place("event two"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_make_the_machine_panic_are_set_aside_and_the_rest_goes_on() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.homeserver.receive_trouble(Some(Trouble::Panic));
+    assert_eq!(stage.push(Vec::new(), &["k1"]).await, Answer::Acknowledge);
+    let event = stage.text(&room, "still here");
+    assert_eq!(stage.push(vec![event], &[]).await, Answer::Acknowledge);
+    stage.until("the text to arrive", || stage.screen() == ["still here"]).await;
+    assert_eq!(*stage.set_aside.lock().unwrap(), ["taking in keys panicked"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_panics_or_is_refused_is_set_aside_and_the_lane_goes_on() {
+    let (mut stage, room) = Stage::connected().await;
+    let events = ["panic", "never", "after"].map(|text| stage.text(&room, text)).to_vec();
+    assert_eq!(stage.push(events, &[]).await, Answer::Acknowledge);
+    stage.until("the text behind them", || stage.screen() == ["after"]).await;
+    let set_aside = stage.set_aside.lock().unwrap().clone();
+    assert_eq!(set_aside, ["working on it panicked", "the fake refuses"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_panics_is_made_again() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.panics.store(true, Ordering::SeqCst);
+    stage.network.hang_up();
+    stage.until("the panic", || !stage.network.panics.load(Ordering::SeqCst)).await;
+    stage.until("another connection", || stage.network.is_connected()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_room_key_is_fetched_awaited_and_then_told() {
+    let (mut stage, room) = Stage::connected().await;
+    let events = vec![stage.text_under(&room, "lost", "k1"), stage.text(&room, "behind")];
+    let fetches = stage.homeserver.fetches();
+    assert_eq!(stage.push(events, &[]).await, Answer::Acknowledge);
+    stage.until("a fetch", || stage.homeserver.fetches() > fetches).await;
+    assert!(stage.screen().is_empty(), "nothing younger overtakes");
+    stage.until("the text behind it", || stage.screen() == ["behind"]).await;
+    stage.until("a notice", || !stage.homeserver.shown().is_empty()).await;
+    assert!(stage.homeserver.shown()[0].contains("did not share its key"));
+    assert_eq!(*stage.set_aside.lock().unwrap(), ["no room key came in time"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_at_the_limit_one_past_it_repeated_and_with_a_gap() {
+    let (mut stage, room) = Stage::connected().await;
+    let mut junk = vec![json!("junk"); LIMIT];
+    assert_eq!(stage.push_as("a", junk.clone(), &[]).await, Answer::Acknowledge);
+    junk.push(json!("junk"));
+    assert_eq!(stage.push_as("b", junk, &[]).await, Answer::Later);
+    stage.until("the junk set aside", || stage.set_aside.lock().unwrap().len() == LIMIT).await;
+
+    let event = stage.text(&room, "once");
+    for _ in 0..2 {
+        assert_eq!(stage.push_as("1", vec![event.clone()], &[]).await, Answer::Acknowledge);
+    }
+    let event = stage.text_under(&room, "after the gap", "k1");
+    assert_eq!(stage.push_as("3", vec![event.clone()], &["k1"]).await, Answer::Later);
+    let key = || stage.homeserver.seen().contains(&"key k1".to_owned());
+    stage.until("the key of the refused one", key).await;
+    assert_eq!(stage.push_as("3", vec![event], &["k1"]).await, Answer::Acknowledge);
+    stage.until("both", || stage.screen() == ["once", "after the gap"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_inbox_acknowledges_nothing_until_there_is_room() {
+    let (mut stage, room) = Stage::connected_with(1).await;
+    stage.homeserver.decrypting.close();
+    let event = stage.text(&room, "slow");
+    assert_eq!(stage.push_as("a", vec![event], &[]).await, Answer::Acknowledge);
+    let event = stage.text(&room, "second");
+    assert_eq!(stage.push_as("b", vec![event.clone()], &[]).await, Answer::Later);
+    stage.network.contact_writes("from anna");
+    stage.pass(Duration::from_secs(10)).await;
+    assert_eq!(stage.network.unacknowledged(), 1);
+    stage.homeserver.decrypting.open();
+    stage.until("the acknowledgement", || stage.network.unacknowledged() == 0).await;
+    while stage.push_as("b", vec![event.clone()], &[]).await == Answer::Later {
+        stage.pass(Duration::from_millis(100)).await;
+    }
+    stage.until("all", || stage.screen() == ["slow", "second"]).await;
+    stage.until("all", || stage.homeserver.shown() == ["from anna"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_message_is_asked_for_five_times_and_then_told() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.contact_writes("readable");
+    stage.until("a message", || stage.homeserver.shown() == ["readable"]).await;
+    for count in 1..=limits::MESSAGE_RETRIES_MAX + 1 {
+        let mut message = stage.network.written(Some("C9"), "unreadable");
+        message.ciphertext.as_mut().unwrap().bytes.reverse();
+        stage.network.post(message);
+        let asked = usize::try_from(count.min(limits::MESSAGE_RETRIES_MAX)).unwrap();
+        stage.until("a retry receipt", || stage.network.retries().len() == asked).await;
+        stage.until("an end", || stage.network.unacknowledged() == 0).await;
+    }
+    stage.until("a notice", || stage.homeserver.shown().len() == 2).await;
+    assert!(stage.homeserver.shown()[1].contains("could not be decrypted"));
+    let (counts, mut prekeys): (Vec<_>, Vec<_>) = stage.network.retries().into_iter().unzip();
+    assert_eq!(counts, [1, 2, 3, 4, 5]);
+    prekeys.dedup();
+    assert_eq!(prekeys.len(), 5, "each with a prekey of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_network_refuses_is_told() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.network.refuse("the account is blocked");
+    let event = stage.text(&room, "refused");
+    stage.push(vec![event], &[]).await;
+    stage.until("a notice", || !stage.homeserver.shown().is_empty()).await;
+    assert!(stage.homeserver.shown()[0].contains("the account is blocked"));
+}
