@@ -190,9 +190,13 @@ impl Connection {
             Err(failure) => return Err(failure),
         };
         let login = self.login.clone();
-        let enlisted = Change::LoginEnlisted { login: login.clone(), network_id };
-        let active = Change::LoginStateSet { login, state: LoginState::Active };
-        self.ports.storage.commit(vec![enlisted, active]).await?;
+        let mut changes = vec![Change::LoginEnlisted { login: login.clone(), network_id }];
+        // Whoever left meanwhile has left: the next round un-enlists.
+        let current = self.ports.storage.login(&login).await?;
+        if current.is_some_and(|current| current.state == LoginState::Enlisting) {
+            changes.push(Change::LoginStateSet { login, state: LoginState::Active });
+        }
+        self.ports.storage.commit(changes).await?;
         tracing::info!(login = self.login.0, "enlisted");
         Ok(Next::Again)
     }
@@ -203,9 +207,19 @@ impl Connection {
         credentials: &Credentials,
         attempt: &mut u32,
     ) -> Result<Next, Failure> {
-        let connected = match self.ports.network.connect(credentials).await {
+        if login.state == LoginState::Leaving && login.network_id.is_none() {
+            // The network never answered; it forgets by itself whoever stays away.
+            self.ports.storage.commit(vec![Change::LoginRemoved(self.login.clone())]).await?;
+            return Ok(Next::End);
+        }
+        let connected = self.ports.network.connect(credentials).await;
+        // The person may have left while the connection was made.
+        let Some(login) = self.ports.storage.login(&self.login).await? else {
+            return Ok(Next::End);
+        };
+        let connected = match connected {
             Ok(connected) => connected,
-            Err(failure) => return self.not_connected(login, failure).await,
+            Err(failure) => return self.not_connected(&login, failure).await,
         };
         tracing::info!(login = self.login.0, "connected");
         if login.state == LoginState::Leaving {

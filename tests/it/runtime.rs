@@ -11,6 +11,7 @@ mod contact;
 mod crashes;
 mod cut;
 mod homeserver;
+mod leaving;
 mod network;
 mod stage;
 mod surroundings;
