@@ -127,6 +127,13 @@ impl ToNetwork {
         };
         let mut changes = sealed.changes;
         changes.push(envelope(portal, &parties, message.remote_id.clone(), sealed.parts));
+        if sealed.identity_changed {
+            // A new phone cannot read the old session: this is how most people hear of it.
+            let about = format!("again/{}", message.remote_id.0);
+            changes.extend(
+                self.speech.to_portal(&portal.key, &Notice::IdentityChanged, &about).await?,
+            );
+        }
         Ok(changes)
     }
 

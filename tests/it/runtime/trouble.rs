@@ -2,7 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use causeway::{domain::limits, runtime::Answer};
+use causeway::{
+    domain::{item::InboundReceiptKind, limits},
+    runtime::Answer,
+};
 use serde_json::json;
 
 use super::{stage::Stage, surroundings::Trouble};
@@ -50,6 +53,21 @@ async fn a_connection_that_panics_is_made_again() {
     stage.network.hang_up();
     stage.until("the panic", || !stage.network.panics.load(Ordering::SeqCst)).await;
     stage.until("another connection", || stage.network.is_connected()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_homeserver_is_away_nothing_is_set_aside_and_nothing_overtakes() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.homeserver.trouble(Some(Trouble::Later));
+    stage.network.contact_writes("from anna");
+    let events = ["one", "two"].map(|text| stage.text(&room, text)).to_vec();
+    assert_eq!(stage.push(events, &[]).await, Answer::Acknowledge);
+    stage.pass(Duration::from_mins(1)).await;
+    assert!(stage.screen().is_empty() && stage.homeserver.shown().is_empty());
+    stage.homeserver.trouble(None);
+    stage.until("everything", || stage.screen() == ["one", "two"]).await;
+    stage.until("everything", || stage.homeserver.shown() == ["from anna"]).await;
+    assert!(stage.set_aside.lock().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +144,32 @@ async fn an_unreadable_message_is_asked_for_five_times_and_then_told() {
     assert_eq!(counts, [1, 2, 3, 4, 5]);
     prekeys.dedup();
     assert_eq!(prekeys.len(), 5, "each with a prekey of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_contact_cannot_read_is_sent_again_under_its_id() {
+    let (mut stage, room) = Stage::connected().await;
+    let event = stage.text(&room, "first");
+    stage.push(vec![event], &[]).await;
+    stage.until("the first", || stage.screen() == ["first"]).await;
+    stage.network.contact_writes("hi");
+    stage.until("an answer", || stage.homeserver.shown() == ["hi"]).await;
+    stage.network.contact.lock().unwrap().reinstall(12);
+    let event = stage.text(&room, "second");
+    stage.push(vec![event], &[]).await;
+    stage.until("a try", || !stage.network.contact.lock().unwrap().understood).await;
+    let (id, _) = stage.network.envelopes().pop().unwrap();
+    stage.network.post_receipt(id.clone(), InboundReceiptKind::Retry { count: 1 });
+    stage.until("it again", || stage.screen() == ["second"]).await;
+    assert!(stage.network.envelopes().last().unwrap().0 == id);
+    // The person hears that the contact's keys are other ones.
+    stage.until("a notice", || stage.homeserver.shown().len() == 2).await;
+    assert!(stage.homeserver.shown()[1].contains("security keys have changed"));
+
+    let count = limits::MESSAGE_RETRIES_MAX + 1;
+    stage.network.post_receipt(id, InboundReceiptKind::Retry { count });
+    stage.until("a notice", || stage.homeserver.shown().len() == 3).await;
+    assert!(stage.homeserver.shown()[2].contains("could not decrypt it"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
