@@ -1,6 +1,6 @@
 //! The homeserver's face (application service API): transactions, ping, queries.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
 };
 use ruma::{OwnedUserId, RoomAliasId, UserId};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use subtle::ConstantTimeEq;
 
 use super::answer;
@@ -86,12 +86,13 @@ async fn transaction(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    let Ok(body) = serde_json::from_slice::<Value>(&body) else {
-        return answer::refused(StatusCode::BAD_REQUEST, "M_NOT_JSON", "This is no JSON.");
+    let Ok(body) = serde_json::from_slice::<Body>(&body) else {
+        return answer::refused(StatusCode::BAD_REQUEST, "M_NOT_JSON", "This is no JSON object.");
     };
+    let transaction = parsed(&body);
     // A homeserver that goes away does not stop the intake half-way.
     let intake = face.intake.clone();
-    let taken = tokio::spawn(async move { intake.transaction(id, parsed(body)).await });
+    let taken = tokio::spawn(async move { intake.transaction(id, transaction).await });
     match taken.await {
         Ok(Ok(Answer::Acknowledge)) => answer::done(),
         Ok(Err(failure)) => {
@@ -102,27 +103,43 @@ async fn transaction(
     }
 }
 
-fn parsed(mut body: Value) -> Transaction {
-    let mut list = |name: &str| match body.get_mut(name).map(Value::take) {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
+/// A transaction with its parts unread: one that cannot be read (anybody can nest deeper than a parser
+/// follows) must not spoil the rest, because the homeserver would send all of it again for ever.
+type Body = BTreeMap<String, Box<RawValue>>;
+
+fn parsed(body: &Body) -> Transaction {
+    let read = |name: &str| -> Value {
+        let part = body.get(name).and_then(|part| serde_json::from_str(part.get()).ok());
+        part.unwrap_or_default()
     };
-    let events = list("events");
-    let to_device = list("de.sorunome.msc2409.to_device");
     let users = |names: &Value| -> Vec<OwnedUserId> {
         let names = names.as_array().map(Vec::as_slice).unwrap_or_default();
         names.iter().filter_map(|id| OwnedUserId::try_from(id.as_str()?).ok()).collect()
     };
-    let lists = &body["org.matrix.msc3202.device_lists"];
+    // What cannot be read goes on as its text: no event, and as such set aside.
+    let unread = |item: &RawValue| Value::String(item.get().to_owned());
+    let events = list(body, "events")
+        .iter()
+        .map(|item| serde_json::from_str(item.get()).unwrap_or_else(|_| unread(item)))
+        .collect();
+    let to_device = list(body, "de.sorunome.msc2409.to_device")
+        .iter()
+        .filter_map(|item| serde_json::from_str(item.get()).ok())
+        .collect();
+    let lists = read("org.matrix.msc3202.device_lists");
     let keys = KeyChanges {
         to_device,
         device_lists_changed: users(&lists["changed"]),
         device_lists_left: users(&lists["left"]),
-        one_time_key_counts: body["org.matrix.msc3202.device_one_time_keys_count"].clone(),
-        unused_fallback_key_types: body["org.matrix.msc3202.device_unused_fallback_key_types"]
-            .clone(),
+        one_time_key_counts: read("org.matrix.msc3202.device_one_time_keys_count"),
+        unused_fallback_key_types: read("org.matrix.msc3202.device_unused_fallback_key_types"),
     };
     Transaction { events, keys }
+}
+
+fn list(body: &Body, name: &str) -> Vec<Box<RawValue>> {
+    let part = body.get(name).and_then(|part| serde_json::from_str(part.get()).ok());
+    part.unwrap_or_default()
 }
 
 /// `POST /_matrix/app/v1/ping`
@@ -161,14 +178,15 @@ mod tests {
 
     #[test]
     fn a_transaction_keeps_what_is_well_formed() {
-        let transaction = parsed(json!({
+        let body = json!({
             "events": [1, {"type": "x"}],
             "de.sorunome.msc2409.to_device": [{"type": "m.room_key_request"}],
             "org.matrix.msc3202.device_lists": {"changed": ["@a:b.c", "no id", 3]},
-        }));
+        });
+        let transaction = parsed(&serde_json::from_str(&body.to_string()).unwrap());
         assert_eq!(transaction.events.len(), 2);
         assert_eq!(transaction.keys.to_device.len(), 1);
         assert_eq!(transaction.keys.device_lists_changed.len(), 1);
-        assert!(parsed(json!("nonsense")).keys.is_empty());
+        assert!(parsed(&Body::new()).keys.is_empty());
     }
 }

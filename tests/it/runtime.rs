@@ -10,6 +10,7 @@
 mod contact;
 mod crashes;
 mod cut;
+mod faces;
 mod homeserver;
 mod leaving;
 mod network;

@@ -1,0 +1,146 @@
+//! The two listeners over HTTP: who is let in, how much is taken, and what one strange event does to the rest.
+
+use causeway::domain::limits;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::{
+    homeserver::{BOT, PERSON},
+    stage::{HS_TOKEN, Stage},
+};
+
+struct Faces {
+    homeserver: String,
+    network: String,
+    client: Client,
+}
+
+impl Faces {
+    async fn of(stage: &Stage) -> Self {
+        let (homeserver, network) = stage.faces();
+        let mut urls = Vec::new();
+        for router in [homeserver.router(), network.router()] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            urls.push(format!("http://{}", listener.local_addr().unwrap()));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
+        let network = urls.pop().unwrap();
+        let client = Client::builder().build().unwrap();
+        Self { homeserver: urls.pop().unwrap(), network, client }
+    }
+
+    async fn status(
+        &self,
+        method: Method,
+        url: String,
+        bearer: Option<&str>,
+        body: String,
+    ) -> StatusCode {
+        let mut request = self.client.request(method, url).body(body);
+        if let Some(bearer) = bearer {
+            request = request.bearer_auth(bearer);
+        }
+        request.send().await.unwrap().status()
+    }
+
+    async fn push(&self, id: &str, bearer: Option<&str>, body: String) -> StatusCode {
+        let url = format!("{}/_matrix/app/v1/transactions/{id}", self.homeserver);
+        self.status(Method::PUT, url, bearer, body).await
+    }
+
+    async fn notify(&self, bearer: Option<&str>, body: &str) -> StatusCode {
+        self.status(Method::POST, format!("{}/push", self.network), bearer, body.to_owned()).await
+    }
+
+    async fn user(&self, user: &str) -> StatusCode {
+        let url = format!("{}/_matrix/app/v1/users/{user}", self.homeserver);
+        self.status(Method::GET, url, Some(HS_TOKEN), String::new()).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_homeserver_is_let_in_and_nothing_else_is_stored() {
+    let (mut stage, room) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    let forged = json!({"events": [stage.text(&room, "forged")]}).to_string();
+    for bearer in [None, Some(""), Some("wrong"), Some("the right toke"), Some("the right token!")]
+    {
+        assert_eq!(faces.push("1", bearer, forged.clone()).await, StatusCode::FORBIDDEN);
+    }
+    let genuine = json!({"events": [stage.text(&room, "genuine")]}).to_string();
+    assert_eq!(faces.push("1", Some(HS_TOKEN), genuine).await, StatusCode::OK);
+    let query = json!({"events": [stage.text(&room, "by query")]}).to_string();
+    let by_query = "2?access_token=the%20right%20token";
+    assert_eq!(faces.push(by_query, None, query.clone()).await, StatusCode::OK);
+    assert_eq!(faces.push("3?access_token=wrong", None, query).await, StatusCode::FORBIDDEN);
+    stage.until("both", || stage.screen().len() == 2).await;
+    assert_eq!(stage.screen(), ["genuine", "by query"]);
+    let health = format!("{}/health", faces.homeserver);
+    assert_eq!(faces.status(Method::GET, health, None, String::new()).await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_at_the_limit_and_one_past_it() {
+    let (stage, _) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    let padded = |body: &str, bytes: usize| format!("{body}{}", " ".repeat(bytes - body.len()));
+    let max = limits::TRANSACTION_BYTES_MAX;
+    let full = padded("{}", max);
+    assert_eq!(faces.push("1", Some(HS_TOKEN), full).await, StatusCode::OK);
+    let over = padded("{}", max + 1);
+    assert_eq!(faces.push("2", Some(HS_TOKEN), over).await, StatusCode::PAYLOAD_TOO_LARGE);
+    let no_json = "no JSON".to_owned();
+    assert_eq!(faces.push("3", Some(HS_TOKEN), no_json).await, StatusCode::BAD_REQUEST);
+
+    let push = json!({"to": PERSON}).to_string();
+    let max = limits::PUBLIC_BODY_BYTES_MAX;
+    let full = padded(&push, max);
+    assert_eq!(faces.notify(Some("genuine"), &full).await, StatusCode::OK);
+    let over = padded(&push, max + 1);
+    assert_eq!(faces.notify(Some("genuine"), &over).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_believed_from_the_network_alone() {
+    let (stage, _) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    let body = json!({"to": PERSON}).to_string();
+    assert_eq!(faces.notify(None, &body).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(faces.notify(Some("forged"), &body).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(faces.notify(Some("away"), &body).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(faces.notify(Some("genuine"), &body).await, StatusCode::OK);
+    assert_eq!(faces.notify(Some("genuine"), "no JSON").await, StatusCode::BAD_REQUEST);
+    for unknown in ["@bob:example.org", "no id"] {
+        let body = json!({"to": unknown}).to_string();
+        assert_eq!(faces.notify(Some("genuine"), &body).await, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_ours_when_we_made_them() {
+    let (stage, _) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    assert_eq!(faces.user(BOT).await, StatusCode::OK);
+    for other in ["@wa_nobody:example.org", PERSON, "no id"] {
+        assert_eq!(faces.user(other).await, StatusCode::NOT_FOUND, "{other}");
+    }
+}
+
+/// A stranger's event is as deep as it fits into 64 KiB; the homeserver sends a refused transaction
+/// again for ever, and nothing behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_too_deep_to_be_read_does_not_block_the_rest() {
+    let (mut stage, room) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let event = stage.text(&room, "behind it");
+    let body = format!(
+        r#"{{"events": [{{"content": {deep}}}, {event}],
+            "de.sorunome.msc2409.to_device": [{{"content": {deep}}}, {{"room_key": "k1"}}]}}"#
+    );
+    assert_eq!(faces.push("1", Some(HS_TOKEN), body).await, StatusCode::OK);
+    stage.until("the text behind it", || stage.screen() == ["behind it"]).await;
+    assert!(stage.homeserver.seen().contains(&"key k1".to_owned()));
+    assert_eq!(*stage.set_aside.lock().unwrap(), ["malformed event"]);
+}
