@@ -246,11 +246,12 @@ impl ToNetwork {
         Ok(self.speech.to_portal(&portal.key, notice, &about).await?.into_iter().collect())
     }
 
-    /// `None` unless the login may write.
+    /// `None` unless the login may write. One that is being enlisted (again) may, once it is
+    /// connected.
     async fn parties(&self, portal: &Portal) -> Result<Option<Parties>, Failure> {
         let storage = &self.ports.storage;
         let login = storage.login(&portal.key.login).await?;
-        let Some(login) = login.filter(|login| login.state == LoginState::Active) else {
+        let Some(login) = login.filter(|login| login.state != LoginState::Leaving) else {
             return Ok(None);
         };
         let keys = storage.login_keys(&login.id).await?;

@@ -6,9 +6,14 @@ use causeway::{
     domain::{item::InboundReceiptKind, limits},
     runtime::Answer,
 };
+use ruma::OwnedRoomId;
 use serde_json::json;
 
-use super::{stage::Stage, surroundings::Trouble};
+use super::{
+    homeserver::{BOT, PERSON},
+    stage::Stage,
+    surroundings::Trouble,
+};
 
 const LIMIT: usize = limits::TRANSACTION_ITEMS_MAX;
 
@@ -180,4 +185,55 @@ async fn what_the_network_refuses_is_told() {
     stage.push(vec![event], &[]).await;
     stage.until("a notice", || !stage.homeserver.shown().is_empty()).await;
     assert!(stage.homeserver.shown()[0].contains("the account is blocked"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_brought_twice_is_shown_once() {
+    let (stage, _) = Stage::connected().await;
+    let message = stage.network.written(None, "once");
+    stage.network.post(message.clone());
+    stage.network.post(message);
+    stage.network.contact_writes("then");
+    stage.until("both", || stage.homeserver.shown() == ["once", "then"]).await;
+    stage.until("the end", || stage.network.unacknowledged() == 0).await;
+    stage.pass(Duration::from_secs(5)).await;
+    assert_eq!(stage.homeserver.shown(), ["once", "then"]);
+    assert!(stage.network.retries().is_empty() && stage.set_aside.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_held_up_holds_up_no_other() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.homeserver.decrypting.close();
+    let event = stage.text(&room, "slow");
+    stage.push(vec![event], &[]).await;
+    stage.until("the slow one", || stage.homeserver.decrypting.is_waited_at()).await;
+    let event = stage.text(&room, "younger");
+    stage.push(vec![event], &[]).await;
+    let other = OwnedRoomId::try_from("!management:example.org").unwrap();
+    let invite = json!({"type": "m.room.member", "room_id": other, "sender": PERSON,
+        "event_id": "$invite", "state_key": BOT, "content": {"membership": "invite"}});
+    let help = json!({"type": "m.room.message", "room_id": other, "sender": PERSON,
+        "event_id": "$help", "content": {"msgtype": "m.text", "body": "help"}});
+    stage.push(vec![invite, help], &[]).await;
+    stage.until("the bot's answer", || stage.homeserver.shown().len() == 1).await;
+    assert!(stage.screen().is_empty());
+    stage.homeserver.decrypting.open();
+    stage.until("both in order", || stage.screen() == ["slow", "younger"]).await;
+}
+
+/// The network forgets the person for a moment; they are enlisted again, and nothing is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_the_person_is_enlisted_again_waits() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.network.enlisting.close();
+    stage.network.forget();
+    stage.network.hang_up();
+    stage.until("enlisting", || stage.network.enlisting.is_waited_at()).await;
+    let event = stage.text(&room, "patience");
+    stage.push(vec![event], &[]).await;
+    stage.pass(Duration::from_secs(5)).await;
+    stage.network.enlisting.open();
+    stage.until("the text", || stage.screen() == ["patience"]).await;
+    assert!(stage.homeserver.shown().is_empty());
 }
