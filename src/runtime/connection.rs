@@ -62,6 +62,7 @@ struct Slot {
     link: Option<Arc<dyn NetworkLink>>,
     state: watch::Sender<ConnectionState>,
     wake: Arc<Notify>,
+    transition: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Links {
@@ -82,6 +83,12 @@ impl Links {
     /// Connect now instead of at the end of the back-off: the network says that something waits.
     pub fn wake(&self, login: &LoginId) {
         self.with(login, |slot| slot.wake.notify_one());
+    }
+
+    /// Held by whoever reads the state of a login and acts on it, so that nobody who read an older
+    /// state undoes that the person left. Never held while the network is asked.
+    pub(crate) fn transition(&self, login: &LoginId) -> Arc<tokio::sync::Mutex<()>> {
+        self.with(login, |slot| Arc::clone(&slot.transition))
     }
 
     fn wake_of(&self, login: &LoginId) -> Arc<Notify> {
@@ -174,9 +181,7 @@ impl Connection {
         };
         match login.state {
             LoginState::Enlisting => self.enlist(&credentials).await,
-            LoginState::Active | LoginState::Leaving => {
-                self.connect(&login, &credentials, attempt).await
-            }
+            LoginState::Active | LoginState::Leaving => self.connect(&credentials, attempt).await,
         }
     }
 
@@ -192,6 +197,8 @@ impl Connection {
         let login = self.login.clone();
         let mut changes = vec![Change::LoginEnlisted { login: login.clone(), network_id }];
         // Whoever left meanwhile has left: the next round un-enlists.
+        let transition = self.links.transition(&login);
+        let _held = transition.lock().await;
         let current = self.ports.storage.login(&login).await?;
         if current.is_some_and(|current| current.state == LoginState::Enlisting) {
             changes.push(Change::LoginStateSet { login, state: LoginState::Active });
@@ -201,19 +208,12 @@ impl Connection {
         Ok(Next::Again)
     }
 
-    async fn connect(
-        &self,
-        login: &Login,
-        credentials: &Credentials,
-        attempt: &mut u32,
-    ) -> Result<Next, Failure> {
-        if login.state == LoginState::Leaving && login.network_id.is_none() {
-            // The network never answered; it forgets by itself whoever stays away.
-            self.ports.storage.commit(vec![Change::LoginRemoved(self.login.clone())]).await?;
-            return Ok(Next::End);
-        }
+    async fn connect(&self, credentials: &Credentials, attempt: &mut u32) -> Result<Next, Failure> {
         let connected = self.ports.network.connect(credentials).await;
-        // The person may have left while the connection was made.
+        // The person may have left while the connection was made: whoever leaves from here on finds
+        // the link, and who left before is seen here.
+        let transition = self.links.transition(&self.login);
+        let held = transition.lock().await;
         let Some(login) = self.ports.storage.login(&self.login).await? else {
             return Ok(Next::End);
         };
@@ -223,11 +223,13 @@ impl Connection {
         };
         tracing::info!(login = self.login.0, "connected");
         if login.state == LoginState::Leaving {
+            drop(held);
             return self.leave(connected).await;
         }
         *attempt = 0;
         let link = Arc::clone(&connected.link);
         self.links.set(&self.login, ConnectionState::Connected, Some(Arc::clone(&link)));
+        drop(held);
         let served = self.serve(connected, &credentials.keys).await;
         link.close().await;
         self.links.set(&self.login, ConnectionState::Connecting, None);

@@ -153,7 +153,11 @@ impl Logins {
     pub async fn leave(&self, person: &UserId) -> Result<LeaveOutcome, Failure> {
         let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
         let leaving = Change::LoginStateSet { login: login.id.clone(), state: LoginState::Leaving };
-        self.ports.storage.commit(vec![leaving]).await?;
+        {
+            let transition = self.links.transition(&login.id);
+            let _held = transition.lock().await;
+            self.ports.storage.commit(vec![leaving]).await?;
+        }
         self.leave_rooms(&login.id).await?;
         let Some(link) = self.links.link(&login.id) else {
             self.links.wake(&login.id);

@@ -30,6 +30,8 @@ use causeway::{
 use matrix_sdk_crypto::store::DynCryptoStore;
 use ruma::{DeviceId, EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
+use super::surroundings::Gate;
+
 /// Where the storage is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
@@ -45,6 +47,8 @@ pub(super) struct CutStorage {
     cut: Cut,
     writes: AtomicU64,
     pub(super) dead: AtomicBool,
+    /// Holds whoever has read a login and not acted on it yet.
+    pub(super) read_login: Gate,
     /// Quarantined rows and why, as the operator's log has them.
     pub(super) set_aside: Arc<std::sync::Mutex<Vec<String>>>,
 }
@@ -55,7 +59,14 @@ impl CutStorage {
         cut: Cut,
         set_aside: Arc<std::sync::Mutex<Vec<String>>>,
     ) -> Self {
-        Self { inner, cut, writes: AtomicU64::new(0), dead: AtomicBool::new(false), set_aside }
+        Self {
+            inner,
+            cut,
+            writes: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            read_login: Gate::default(),
+            set_aside,
+        }
     }
 
     pub(super) fn writes(&self) -> u64 {
@@ -132,6 +143,13 @@ macro_rules! storage {
                 self.inner.close().await;
             }
 
+            async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure> {
+                self.alive().await;
+                let login = self.inner.login(id).await;
+                self.read_login.pass().await;
+                login
+            }
+
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, Failure> {
                 self.alive().await;
                 self.inner.$name($($arg),*).await
@@ -150,7 +168,6 @@ storage! {
     fn management_room(person: &UserId) -> Option<OwnedRoomId>;
     fn management_person(room: &RoomId) -> Option<OwnedUserId>;
     fn logins() -> Vec<Login>;
-    fn login(id: &LoginId) -> Option<Login>;
     fn login_of(person: &UserId) -> Option<Login>;
     fn login_keys(id: &LoginId) -> Option<LoginKeys>;
     fn ghost(key: &GhostKey) -> Option<Ghost>;

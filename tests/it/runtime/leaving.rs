@@ -1,17 +1,17 @@
 //! Whoever leaves has left, whatever the network was about to answer at that moment.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use causeway::port::Storage as _;
 
-use super::{homeserver::PERSON, stage::Stage};
+use super::{homeserver::PERSON, stage::Stage, surroundings::Gate};
 
 /// Waits until the login, the keys and the enlistment are gone.
 async fn check_gone(stage: &Stage) {
     let (storage, network) = (stage.storage(), &stage.network);
     let person = PERSON.try_into().unwrap();
     for _ in 0..200 {
-        stage.pass(std::time::Duration::from_millis(100)).await;
+        stage.pass(Duration::from_millis(100)).await;
         let login = storage.login_of(person).await.unwrap();
         if login.is_none() && !network.knows_the_person() && !network.is_connected() {
             assert!(network.unenlisted.load(Ordering::SeqCst) > 0, "nobody told the network");
@@ -65,7 +65,51 @@ async fn leaving_while_the_network_has_forgotten_the_person_enlists_nobody_again
     stage.ask("logout").await;
     stage.network.connecting.open();
     let (storage, person) = (stage.storage(), PERSON.try_into().unwrap());
-    stage.pass(std::time::Duration::from_secs(10)).await;
+    stage.pass(Duration::from_secs(10)).await;
     assert_eq!(storage.login_of(person).await.unwrap(), None);
     assert_eq!(stage.network.enlistments.load(Ordering::SeqCst), enlistments);
+}
+
+/// The person leaves when the state of their login was read and nothing was made of it yet.
+async fn check_between(stage: &Stage, gate_of_the_network: &Gate) {
+    let storage = stage.storage();
+    storage.read_login.close();
+    gate_of_the_network.open();
+    stage.until("a read of the login", || storage.read_login.is_waited_at()).await;
+    let answer = stage.asking(PERSON, "logout");
+    stage.pass(Duration::from_secs(1)).await;
+    storage.read_login.open();
+    stage.pass(Duration::from_secs(1)).await;
+    answer.await;
+    check_gone(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_between_the_enlistment_and_its_record_is_not_overwritten() {
+    let stage = Stage::new().await;
+    stage.network.enlisting.close();
+    stage.ask("login").await;
+    stage.ask("agree").await;
+    stage.until("enlisting", || stage.network.enlisting.is_waited_at()).await;
+    check_between(&stage, &stage.network.enlisting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_between_the_connection_and_its_use_is_not_overlooked() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.connecting.close();
+    stage.network.hang_up();
+    stage.until("connecting", || stage.network.connecting.is_waited_at()).await;
+    check_between(&stage, &stage.network.connecting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_after_an_enlistment_whose_answer_was_lost_tells_the_network() {
+    let stage = Stage::new().await;
+    stage.network.loses_answers.store(true, Ordering::SeqCst);
+    stage.ask("login").await;
+    stage.ask("agree").await;
+    stage.until("an enlistment", || stage.network.knows_the_person()).await;
+    stage.ask("logout").await;
+    check_gone(&stage).await;
 }

@@ -66,6 +66,8 @@ pub(super) struct FakeNetwork {
     pub(super) connecting: Gate,
     pub(super) unenlisted: AtomicUsize,
     pub(super) enlistments: AtomicUsize,
+    /// Whether an enlistment is taken and its answer never comes.
+    pub(super) loses_answers: AtomicBool,
     /// Whether connecting panics the next time.
     pub(super) panics: AtomicBool,
     myself: Weak<Self>,
@@ -80,6 +82,7 @@ impl FakeNetwork {
             connecting: Gate::default(),
             unenlisted: AtomicUsize::new(0),
             enlistments: AtomicUsize::new(0),
+            loses_answers: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             myself: myself.clone(),
         })
@@ -193,6 +196,9 @@ impl InteropNetwork for FakeNetwork {
         self.enlisting.pass().await;
         self.enlistments.fetch_add(1, Ordering::SeqCst);
         self.state().enlisted = true;
+        if self.loses_answers.load(Ordering::SeqCst) {
+            return Err(Failure::later("no answer"));
+        }
         Ok(RemoteUser("12-1@interop".to_owned()))
     }
 
