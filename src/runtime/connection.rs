@@ -256,6 +256,8 @@ impl Connection {
                 tracing::warn!(login = self.login.0, %failure, "no longer enlisted");
                 let login_id = login.id.clone();
                 let change = match login.state {
+                    // Also where the answer to enlisting was lost: nobody who left is enlisted once
+                    // more to find out. The network forgets who stays away (network facts 1.5).
                     LoginState::Leaving => Change::LoginRemoved(login_id),
                     LoginState::Active | LoginState::Enlisting => {
                         Change::LoginStateSet { login: login_id, state: LoginState::Enlisting }

@@ -202,11 +202,12 @@ impl InteropNetwork for FakeNetwork {
         Ok(RemoteUser("12-1@interop".to_owned()))
     }
 
-    async fn connect(&self, _who: &Credentials) -> Result<Connected, ConnectFailure> {
+    async fn connect(&self, who: &Credentials) -> Result<Connected, ConnectFailure> {
         assert!(!self.panics.swap(false, Ordering::SeqCst), "the fake panics");
         self.connecting.pass().await;
         let mut state = self.state();
-        if !state.enlisted {
+        // As the adapter does: without the id of an enlistment there is nobody to log in as.
+        if !state.enlisted || who.network_id.is_none() {
             return Err(ConnectFailure::NotEnlisted(Failure::never("unknown")));
         }
         let (sender, inbound) = mpsc::channel(1_000);
