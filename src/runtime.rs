@@ -13,6 +13,7 @@ mod logins;
 mod management;
 mod membership;
 mod outbox;
+mod outcome;
 mod ports;
 mod prekeys;
 mod receipts;

@@ -15,6 +15,7 @@ use super::{
     lanes::{self, LaneWork, Rest},
     management::{Commands, Management},
     membership::Membership,
+    outcome::Outcome,
     ports::Ports,
     receipts::Receipts,
     rooms::Rooms,
@@ -26,7 +27,6 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::Timestamp,
         event::Event,
         ids::Lane,
         item::{InboxItem, KeyChanges, RawEvent},
@@ -38,25 +38,6 @@ use crate::{
         storage::{Change, InboxId, InboxRow},
     },
 };
-
-/// What becomes of an item.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// It is done, once these changes are committed with it.
-    Done(Vec<Change>),
-    /// It belongs to another lane.
-    Move(Lane),
-    /// Not yet.
-    Wait { until: Timestamp },
-    /// It can never be done: set it aside, with these changes (a notice, for example).
-    SetAside { reason: String, changes: Vec<Change> },
-}
-
-impl Outcome {
-    pub(crate) fn nothing() -> Self {
-        Self::Done(Vec::new())
-    }
-}
 
 /// Works through the inbox.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use ruma::{OwnedRoomId, OwnedUserId};
 use serde_json::Value;
 
-use super::{inbox::Outcome, ports::Ports, speech::Speech};
+use super::{outcome::Outcome, ports::Ports, speech::Speech};
 use crate::{
     domain::{bridged::ActAs, event::Event, ids::Lane, item::RawEvent, limits},
     port::{Failure, room_cipher::DecryptFailure, storage::InboxRow},

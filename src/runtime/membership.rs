@@ -2,7 +2,7 @@
 
 use ruma::{RoomId, UserId};
 
-use super::{inbox::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
+use super::{outcome::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
 use crate::{
     domain::{
         bridged::{ActAs, Portal},

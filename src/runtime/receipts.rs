@@ -1,6 +1,6 @@
 //! Receipts of the network: how far our messages came, and which must be encrypted again.
 
-use super::{inbox::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
+use super::{outcome::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
 use crate::{
     domain::{
         bridged::{Delivery, Direction},

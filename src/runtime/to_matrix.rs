@@ -8,7 +8,7 @@
 use ruma::OwnedRoomId;
 
 use super::{
-    inbox::Outcome,
+    outcome::Outcome,
     ports::Ports,
     prekeys,
     rooms::Rooms,

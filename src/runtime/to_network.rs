@@ -5,7 +5,7 @@
 
 use super::{
     connection::Links,
-    inbox::Outcome,
+    outcome::Outcome,
     ports::Ports,
     sessions::{Recipient, SealFailure, Sealed, Sessions},
     speech::Speech,
