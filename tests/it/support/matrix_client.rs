@@ -178,6 +178,9 @@ impl Person {
     /// Waits until `other` has joined `room`.
     pub(crate) async fn sees_member(&self, room: &Room, other: &UserId) -> Result<()> {
         until(&format!("{other} to join the room"), PATIENCE, || async {
+            // Asked anew each time: an answer of the homeserver that was under way when the sync brought
+            // the join overwrites it in the client's store, and no later sync repeats it.
+            room.mark_members_missing();
             let members = room.members(RoomMemberships::JOIN).await?;
             Ok(members.iter().any(|member| member.user_id() == other).then_some(()))
         })
