@@ -8,10 +8,11 @@
 //! Reading order: [`frame`] cuts a byte stream into frames, [`noise`] turns frames into an
 //! authenticated channel, [`node`] turns its plaintext into trees with [`jid`]s in them, [`stanza`]
 //! gives those trees meaning. [`payload`] is what a client says while it logs in, [`message`] what
-//! people say to each other.
+//! people say to each other, [`media`] how the files beside that are encrypted.
 
 pub mod frame;
 pub mod jid;
+pub mod media;
 pub mod message;
 pub mod node;
 pub mod noise;
