@@ -2,6 +2,7 @@
 //! developers; nothing on the network can reach it.
 
 mod faults;
+mod media;
 mod partners;
 mod people;
 
@@ -9,13 +10,14 @@ use std::{fmt::Display, sync::Arc};
 
 use axum::{
     Json, Router,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::json;
 
-use crate::network::Network;
+use crate::{limits::CONTROL_BYTES_MAX, network::Network};
 
 /// The routes of this face.
 pub(crate) fn routes(network: Arc<Network>) -> Router {
@@ -23,6 +25,9 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
         .route("/people", post(people::create))
         .route("/people/{phone}", get(people::show).patch(people::change))
         .route("/people/{phone}/send", post(people::send))
+        .route("/people/{phone}/send_media", post(media::send))
+        .route("/people/{phone}/send_raw", post(media::send_raw))
+        .route("/people/{phone}/received/{id}/file", get(media::file))
         .route("/people/{phone}/received", get(people::received))
         .route("/people/{phone}/receipts/{id}", get(people::receipts))
         .route("/people/{phone}/read", post(people::read))
@@ -32,6 +37,7 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
         .route("/partners/{id}/unenlist", post(partners::unenlist))
         .route("/faults", post(faults::order).get(faults::list).delete(faults::clear))
         .route("/state", get(partners::state))
+        .layer(DefaultBodyLimit::max(CONTROL_BYTES_MAX))
         .with_state(network)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{limits::FAULTS_MAX, world::AccountId};
+use crate::{limits::FAULTS_MAX, media::MediaFaultOrder, world::AccountId};
 
 /// A number of times with a number of milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub struct FaultOrder {
     pub corrupt_next_ciphertext: u32,
     /// Gives a simulated person a new identity now.
     pub changed_identity: Option<ChangedIdentity>,
+    /// Something that goes wrong with downloads of media, whoever makes them.
+    pub media: Option<MediaFaultOrder>,
 }
 
 /// Bytes from the end of a Signal message at which one bit is changed. In a `msg` this is the end of the ciphertext; in a

@@ -1,7 +1,8 @@
-//! The network's HTTP face for partners: enlistment and the network's own key set (network facts 1.4, 1.6). It must not
-//! know the chat channel.
+//! The network's HTTP face: enlistment of partners and the network's own key set (network facts 1.4, 1.6), and the host of
+//! media. It must not know the chat channel.
 
 mod enlist;
+mod media;
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
     Router::new()
         .route("/3p/interop_reg", post(enlist::enlist))
         .route("/.well-known/jwks", get(key_set))
+        .route("/mms/{kind}/{hash}", post(media::upload))
+        .route("/v/{*path}", get(media::download))
+        .route("/interop/whatsapp/download/{integrator}/{*rest}", get(media::relay))
         .layer(DefaultBodyLimit::max(ENLISTMENT_BYTES_MAX))
         .with_state(network)
 }

@@ -1,7 +1,9 @@
-//! The network's servers for development and tests: chat channel, enlistment, pushes, and simulated people.
+//! The network's servers for development and tests: chat channel, enlistment, pushes, media,
+//! and simulated people.
 //!
 //! It speaks the real wire and verifies what the real network would, as far as that is public. It holds no bridge code; what
-//! it shares with the bridge is `causeway_wire`. Its state is in memory and it listens on loopback only.
+//! it shares with the bridge is `causeway_wire`. Its state is in memory, but for uploaded files, and it listens on loopback
+//! only.
 //!
 //! Reading order: `world` is what the network knows, `router` what may be sent to whom, `chat` the channel on which clients
 //! say so, `person` the people who live inside, `control` the handle for tests.
@@ -14,6 +16,7 @@ mod entropy;
 mod faults;
 mod http;
 pub mod limits;
+mod media;
 mod network;
 mod person;
 mod push;
@@ -35,12 +38,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chat::Certificates,
+    media::MediaService,
     network::Network,
     token::{PushSigner, TokenVerifier},
     world::World,
 };
 pub use crate::{
     faults::{ChangedIdentity, Coded, Delay, FaultOrder},
+    media::{MediaFault, MediaFaultOrder},
     token::{SignerError, TokenRules},
 };
 
@@ -49,7 +54,7 @@ pub use crate::{
 pub struct Options {
     /// Where chat connections are accepted.
     pub chat: SocketAddr,
-    /// Where partners enlist and fetch the network's key set.
+    /// Where partners enlist and fetch the network's key set, and where media is.
     pub http: SocketAddr,
     /// Where tests take control.
     pub control: SocketAddr,
@@ -80,7 +85,7 @@ pub const DEFAULT_AUDIENCE: &str = "https://whatsapp.com";
 pub struct Addresses {
     /// Chat channel: `ws://…/ws/chat` or raw TCP.
     pub chat: SocketAddr,
-    /// Enlistment and key set.
+    /// Enlistment, key set and media.
     pub http: SocketAddr,
     /// Control face.
     pub control: SocketAddr,
@@ -106,6 +111,9 @@ pub enum StartError {
     /// The key for pushes could not be made.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// There is no place for uploaded files.
+    #[error("the media service cannot be set up")]
+    Media(#[source] io::Error),
     /// The client for the partner's server could not be made.
     #[error("the HTTP client cannot be built")]
     Http(#[from] reqwest::Error),
@@ -128,11 +136,14 @@ impl Emulator {
         let control = listen(options.control).await?;
         let addresses = Addresses { chat: chat.1, http: http.1, control: control.1 };
         let client = http_client()?;
+        let media =
+            MediaService::start(&options.tokens.partner_base_url).map_err(StartError::Media)?;
         let network = Arc::new(Network::new(
             World::new(integrator),
             Certificates::generate(),
             TokenVerifier::new(options.tokens, client.clone()),
             PushSigner::generate("emulator-1".to_owned())?,
+            media,
         ));
         let tasks = &network.tasks;
         tasks.spawn(chat::serve(Arc::clone(&network), chat.0));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use causeway_wire::media::{MAX_MEDIA_BYTES, encrypted_len};
+
 /// Chat connections that may be open at once.
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// Stanzas that wait for one device: messages, receipts and notifications together.
@@ -32,6 +34,16 @@ pub const SENT_MAX: usize = 10_000;
 pub const RETRIES_MAX: u32 = 5;
 /// Faults waiting to happen.
 pub const FAULTS_MAX: usize = 256;
+/// Bytes of one uploaded file: the ciphertext of the longest that the network's own apps take.
+pub const MEDIA_FILE_BYTES_MAX: u64 = encrypted_len(MAX_MEDIA_BYTES);
+/// Bytes of all uploaded files together.
+pub const MEDIA_TOTAL_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Uploaded files.
+pub const MEDIA_FILES_MAX: usize = 10_000;
+/// Characters of a partner's storage reference; what the real network takes is not public.
+pub const STORAGE_REFERENCE_CHARS_MAX: usize = 256;
+/// Bytes of a request to the control face; longer files are named by path.
+pub const CONTROL_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Stanzas the pump may have ready for one socket before it waits.
 pub const OUTGOING_QUEUE_MAX: usize = 64;
 
@@ -41,6 +53,8 @@ pub const LOGIN_TIME_MAX: Duration = Duration::from_secs(20);
 pub const IDLE_TIME_MAX: Duration = Duration::from_mins(3);
 /// Time for a partner's server to answer a key-set fetch or a push.
 pub const PARTNER_HTTP_TIME_MAX: Duration = Duration::from_secs(5);
+/// Time for a partner's server to send the next piece of a file.
+pub const PARTNER_MEDIA_SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Shortest time between two pushes for one account.
 pub const PUSH_INTERVAL_MIN: Duration = Duration::from_millis(500);
 /// Longest wait of a long poll of the control face.

@@ -15,7 +15,7 @@ struct Arguments {
     /// Where chat connections are accepted.
     #[arg(long, default_value = "127.0.0.1:0")]
     chat: SocketAddr,
-    /// Where partners enlist and fetch the network's key set.
+    /// Where partners enlist and fetch the network's key set, and where media is.
     #[arg(long, default_value = "127.0.0.1:0")]
     http: SocketAddr,
     /// Where tests take control.

@@ -15,6 +15,7 @@ use crate::{
     chat::Certificates,
     faults::Faults,
     limits::CONNECTIONS_MAX,
+    media::MediaService,
     person::Actor,
     token::{PushSigner, TokenVerifier},
     world::{AccountId, DeviceKey, World},
@@ -57,6 +58,7 @@ pub(crate) struct Network {
     pub(crate) pushes_sent: AtomicU64,
     pub(crate) pushes_failed: AtomicU64,
     pub(crate) faults: Faults,
+    pub(crate) media: MediaService,
     pub(crate) certificates: Certificates,
     pub(crate) tokens: TokenVerifier,
     pub(crate) signer: PushSigner,
@@ -84,6 +86,7 @@ impl Network {
         certificates: Certificates,
         tokens: TokenVerifier,
         signer: PushSigner,
+        media: MediaService,
     ) -> Self {
         Self {
             world: Mutex::new(world),
@@ -94,6 +97,7 @@ impl Network {
             pushes_sent: AtomicU64::new(0),
             pushes_failed: AtomicU64::new(0),
             faults: Faults::default(),
+            media,
             certificates,
             tokens,
             signer,

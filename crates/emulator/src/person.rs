@@ -4,8 +4,13 @@
 mod actor;
 mod content;
 mod engine;
+mod files;
+mod sample;
 mod store;
 mod transcript;
 
-pub(crate) use actor::{Actor, SendError};
+pub(crate) use actor::{Actor, Outgoing, SendError};
+pub(crate) use content::{About, Attachment, Kind, Wrap, encode, padded};
+pub(crate) use files::{Source, download, upload};
+pub(crate) use sample::Sample;
 pub(crate) use transcript::{Counters, Received, Transcript};

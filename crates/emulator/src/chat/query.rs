@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     limits::USERS_PER_REQUEST_MAX,
+    media::MEDIA_HOST,
     network::{Network, Order},
     router::Refusal,
     world::{AccountId, Bundle, DeviceKey, bundle::verify_signed_prekey},
@@ -86,7 +87,7 @@ fn answer_other(network: &Network, key: DeviceKey, iq: &IqStanza) -> Answer {
         ("w:interop", _, Some("reachability_settings")) => Ok(content.clone()),
         ("privacy", false, _) => one(privacy()),
         ("w:sync:app:state", _, _) => one(app_state(content)),
-        ("w:m", _, Some("media_conn")) => one(media_connection()),
+        ("w:m", _, Some("media_conn")) => media_connection(network, key),
         ("abt" | "w", false, Some("props")) => one(Node::new("props")),
         ("md", true, Some("remove-companion-device")) => unlink(network, key),
         _ => match key.account {
@@ -206,11 +207,15 @@ fn app_state(content: &Content) -> Node {
     Node::new("sync").with_children(collections)
 }
 
-fn media_connection() -> Node {
-    Node::new("media_conn")
-        .attr("auth", "none")
+/// Where people upload and with which word. Partners host what they send (network facts 1.7).
+fn media_connection(network: &Network, key: DeviceKey) -> Answer {
+    let AccountId::Person(_) = key.account else { return Err(Refusal::Unsupported) };
+    let host = Node::new("host").attr("hostname", MEDIA_HOST).attr("type", "primary");
+    let connection = Node::new("media_conn")
+        .attr("auth", network.media.auth.as_str())
         .attr("ttl", 3_600_u32)
         .attr("auth_ttl", 3_600_u32)
         .attr("max_buckets", 12_u32)
-        .child(Node::new("host").attr("hostname", "localhost").attr("type", "primary"))
+        .child(host);
+    Ok(Content::Nodes(vec![connection]))
 }

@@ -21,10 +21,11 @@ pub(super) async fn order(
             .ok_or_else(|| Problem::not_found("there is no such person"))?;
         actor.change_identity(&network).await;
     }
-    network
-        .faults
-        .order(&order, target)
-        .map_err(|full| Problem::new(StatusCode::TOO_MANY_REQUESTS, full))?;
+    let too_many = |full| Problem::new(StatusCode::TOO_MANY_REQUESTS, full);
+    network.faults.order(&order, target).map_err(too_many)?;
+    if let Some(media) = order.media {
+        network.media.faults.order(media).map_err(too_many)?;
+    }
     // Connections that are to break do so now, not at the next message.
     network.wake_all();
     Ok(StatusCode::NO_CONTENT)
@@ -32,12 +33,13 @@ pub(super) async fn order(
 
 /// `GET /faults`: what still waits.
 pub(super) async fn list(State(network): Shared) -> Json<Vec<String>> {
-    Json(network.faults.describe())
+    Json([network.faults.describe(), network.media.faults.describe()].concat())
 }
 
 /// `DELETE /faults`.
 pub(super) async fn clear(State(network): Shared) -> StatusCode {
     network.faults.clear();
+    network.media.faults.clear();
     StatusCode::NO_CONTENT
 }
 

@@ -39,6 +39,8 @@ pub(super) struct StateView {
     pushes_failed: u64,
     duplicates_dropped: u64,
     faults: Vec<String>,
+    media_files: usize,
+    media_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -114,7 +116,9 @@ pub(super) async fn state(State(network): Shared) -> Json<StateView> {
         pushes_sent: network.pushes_sent.load(Ordering::Relaxed),
         pushes_failed: network.pushes_failed.load(Ordering::Relaxed),
         duplicates_dropped,
-        faults: network.faults.describe(),
+        faults: [network.faults.describe(), network.media.faults.describe()].concat(),
+        media_files: network.media.store.usage().0,
+        media_bytes: network.media.store.usage().1,
     })
 }
 

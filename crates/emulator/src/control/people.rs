@@ -83,7 +83,7 @@ pub(super) struct Outgoing {
 
 #[derive(Serialize)]
 pub(super) struct SentView {
-    id: String,
+    pub(super) id: String,
 }
 
 #[derive(Deserialize)]
@@ -179,15 +179,19 @@ pub(super) async fn send(
     let actor = actor_of(&network, &phone)?;
     let to = account_of(&network, &outgoing.to)?;
     let sent = actor.send_text(&network, to, &outgoing.text, outgoing.id).await;
-    let id = sent.map_err(|error| match error {
+    Ok(Json(SentView { id: sent.map_err(unsent)? }))
+}
+
+/// Why a message was not sent.
+pub(super) fn unsent(error: SendError) -> Problem {
+    match error {
         SendError::Refused(refusal) => {
             let status = StatusCode::from_u16(refusal.code()).unwrap_or(StatusCode::BAD_GATEWAY);
             Problem::new(status, refusal)
         }
         SendError::Text(error) => Problem::bad(error),
         SendError::Signal(_) => Problem::new(StatusCode::BAD_GATEWAY, error),
-    })?;
-    Ok(Json(SentView { id }))
+    }
 }
 
 /// `GET /people/{phone}/received?after=N&wait_ms=M`: waits until there is something after `N`.
@@ -251,11 +255,11 @@ pub(super) async fn pair(
     Ok(Json(PairedView { jid, lid, device: key.device }))
 }
 
-fn actor_of(network: &Network, phone: &str) -> Result<Arc<Actor>, Problem> {
+pub(super) fn actor_of(network: &Network, phone: &str) -> Result<Arc<Actor>, Problem> {
     network.actor(phone_of(phone)?).ok_or_else(|| Problem::not_found("there is no such person"))
 }
 
-fn account_of(network: &Network, to: &str) -> Result<AccountId, Problem> {
+pub(super) fn account_of(network: &Network, to: &str) -> Result<AccountId, Problem> {
     let found = network.with(|world| {
         let partner = world.partner_by_user_visible_id(to);
         let person = to.trim_start_matches('+').parse().ok().filter(|p| world.person(*p).is_some());

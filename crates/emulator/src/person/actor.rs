@@ -8,7 +8,8 @@ use tokio::sync::{Mutex, Notify};
 use wacore_libsignal::protocol::SignalProtocolError;
 
 use super::{
-    Received, Transcript, content,
+    Received, Transcript,
+    content::{self, Read},
     engine::{Address, DecryptError, Engine},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 /// One-time prekeys that a phone publishes at first and whenever they run low.
 const PREKEYS_PUBLISHED: u32 = 50;
 
-/// Why a text could not be sent.
+/// Why a message could not be sent.
 #[derive(Debug, Error)]
 pub(crate) enum SendError {
     #[error("the network refused it: {0}")]
@@ -38,11 +39,28 @@ pub(crate) enum SendError {
     Text(#[from] causeway_wire::message::MessageError),
 }
 
+/// A message of a person, ready to be encrypted.
+#[derive(Clone)]
+pub(crate) struct Outgoing {
+    pub(crate) padded: Vec<u8>,
+    /// `text`, `media`, `reaction` …
+    pub(crate) kind: String,
+    /// The `mediatype` of the envelope.
+    pub(crate) media_type: Option<String>,
+    pub(crate) edit: Option<String>,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Outgoing({}, {} bytes)", self.kind, self.padded.len())
+    }
+}
+
 #[derive(Debug)]
 struct Sent {
     id: String,
     to: AccountId,
-    padded: Vec<u8>,
+    message: Outgoing,
 }
 
 #[derive(Debug)]
@@ -142,10 +160,15 @@ impl Actor {
     }
 
     fn list(&self, network: &Network, item: &MessageItem, padded: &[u8]) {
-        let text = content::text_of(padded);
-        let Some(text) = text else {
+        let Some(read) = content::read(padded) else {
             self.transcript.count(|counters| counters.without_text += 1);
             return;
+        };
+        let (text, attachment) = match read {
+            Read::Text(text) => (text, None),
+            Read::Attachment(file) => {
+                (file.about.caption.clone().unwrap_or_default(), Some(file.into()))
+            }
         };
         let (from, display_name) = network.with(|world| {
             let view = world.view_of(self.key());
@@ -159,7 +182,7 @@ impl Actor {
         });
         let at_ms = clock::now_ms();
         let id = item.id.clone();
-        self.transcript.add(Received { order: 0, id, from, display_name, text, at_ms });
+        self.transcript.add(Received { order: 0, id, from, display_name, text, attachment, at_ms });
     }
 
     /// Asks for a message again, with keys for a fresh session from the second time on or if there is no session.
@@ -220,7 +243,7 @@ impl Actor {
     ) -> Result<(), SendError> {
         let mut phone = self.inner.lock().await;
         let found = phone.sent.iter().find(|sent| sent.id == request.message_id);
-        let Some(padded) = found.filter(|sent| sent.to == to.account).map(|s| s.padded.clone())
+        let Some(message) = found.filter(|sent| sent.to == to.account).map(|s| s.message.clone())
         else {
             return Ok(());
         };
@@ -235,15 +258,15 @@ impl Actor {
             }
             None => establish(network, &mut phone.engine, self.key(), to, &address).await?,
         }
-        let (kind, body) = phone.engine.encrypt(&address, &padded).await?;
-        let envelope = envelope(kind, body, Some(request.count));
+        let (kind, body) = phone.engine.encrypt(&address, &message.padded).await?;
+        let envelope = envelope(kind, body, Some(request.count), message.media_type);
         network.send_message(
             self.key(),
             MessageDraft {
                 id: request.message_id.clone(),
                 to: to.account,
-                kind: "text".to_owned(),
-                edit: None,
+                kind: message.kind,
+                edit: message.edit,
                 category: None,
                 envelopes: vec![(to, envelope)],
                 device_identity: None,
@@ -253,7 +276,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Sends a text to every device of an account; gives the message id.
+    /// Sends a text; gives the message id.
     pub(crate) async fn send_text(
         &self,
         network: &Network,
@@ -262,6 +285,18 @@ impl Actor {
         id: Option<String>,
     ) -> Result<String, SendError> {
         let padded = content::padded_text(text)?;
+        let message = Outgoing { padded, kind: "text".to_owned(), media_type: None, edit: None };
+        self.send(network, to, message, id).await
+    }
+
+    /// Sends a message to every device of an account; gives its id.
+    pub(crate) async fn send(
+        &self,
+        network: &Network,
+        to: AccountId,
+        message: Outgoing,
+        id: Option<String>,
+    ) -> Result<String, SendError> {
         let id = id.unwrap_or_else(fresh_id);
         let mut phone = self.inner.lock().await;
         let devices = network.with(|world| world.devices_of(to));
@@ -272,16 +307,16 @@ impl Actor {
             if !phone.engine.has_session(&address).await {
                 establish(network, &mut phone.engine, self.key(), key, &address).await?;
             }
-            let (kind, body) = phone.engine.encrypt(&address, &padded).await?;
-            envelopes.push((key, envelope(kind, body, None)));
+            let (kind, body) = phone.engine.encrypt(&address, &message.padded).await?;
+            envelopes.push((key, envelope(kind, body, None, message.media_type.clone())));
         }
         network.send_message(
             self.key(),
             MessageDraft {
                 id: id.clone(),
                 to,
-                kind: "text".to_owned(),
-                edit: None,
+                kind: message.kind.clone(),
+                edit: message.edit.clone(),
                 category: None,
                 envelopes,
                 device_identity: None,
@@ -290,7 +325,7 @@ impl Actor {
         if phone.sent.len() >= SENT_MAX {
             phone.sent.pop_front();
         }
-        phone.sent.push_back(Sent { id: id.clone(), to, padded });
+        phone.sent.push_back(Sent { id: id.clone(), to, message });
         self.transcript.count(|counters| counters.sent += 1);
         Ok(id)
     }
@@ -367,9 +402,9 @@ async fn establish(
     Ok(engine.establish(address, &fetched.bundle, one_time.as_ref()).await?)
 }
 
-fn envelope(kind: &str, body: Vec<u8>, count: Option<u32>) -> Envelope {
+fn envelope(kind: &str, body: Vec<u8>, count: Option<u32>, media_type: Option<String>) -> Envelope {
     let (kind, body) = (kind.to_owned(), body.into());
-    Envelope { kind, body, count, media_type: None, decrypt_fail: None }
+    Envelope { kind, body, count, media_type, decrypt_fail: None }
 }
 
 /// Says that a message was delivered.

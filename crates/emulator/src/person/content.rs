@@ -1,22 +1,41 @@
-//! Texts of simulated people as an envelope carries them. It must not know keys.
+//! What simulated people say, as an envelope carries it. It must not know keys of sessions, nor where files are.
+
+mod media;
 
 use causeway_wire::message::{self, MessageContent, MessageError, Text};
 
+pub(crate) use self::media::{About, Attachment, Kind, RemoteFile, Wrap, encode};
 use crate::entropy;
+
+/// What somebody else wrote.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Text(String),
+    Attachment(Attachment),
+}
 
 /// A text, ready to be encrypted.
 pub(crate) fn padded_text(text: &str) -> Result<Vec<u8>, MessageError> {
-    Ok(message::pad(message::encode_text(text)?, &mut entropy::rng()))
+    Ok(padded(message::encode_text(text)?))
 }
 
-/// The text that somebody else wrote in a decrypted message; `None` if it holds something else, or is a copy of what
-/// another device of one's own sent.
-pub(crate) fn text_of(padded: &[u8]) -> Option<String> {
-    let incoming = message::decode(message::unpad(padded).ok()?).ok()?;
+/// Any encoded message, ready to be encrypted.
+pub(crate) fn padded(message: Vec<u8>) -> Vec<u8> {
+    message::pad(message, &mut entropy::rng())
+}
+
+/// What a decrypted message holds; `None` if it is nothing that is listed, or is a copy of what another device of one's
+/// own sent.
+pub(crate) fn read(padded: &[u8]) -> Option<Read> {
+    let plain = message::unpad(padded).ok()?;
+    if let Some(attachment) = media::decode(plain) {
+        return Some(Read::Attachment(attachment));
+    }
+    let incoming = message::decode(plain).ok()?;
     match incoming.content {
-        MessageContent::Text(Text { body }) if incoming.sent_to.is_none() => Some(body),
-        MessageContent::Text(_)
-        | MessageContent::Silent { .. }
-        | MessageContent::Unsupported { .. } => None,
+        MessageContent::Text(Text { body, .. }) if incoming.sent_to.is_none() => {
+            Some(Read::Text(body))
+        }
+        _ => None,
     }
 }

@@ -2,15 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tokio::sync::watch;
 
+use super::content::{About, Attachment};
 use crate::limits::RECEIVED_MAX;
 
-/// A text as the person saw it.
+/// A message as the person saw it.
 #[derive(Clone, Serialize)]
 pub(crate) struct Received {
     /// Counts from 1 in the order in which this person read.
@@ -19,7 +21,10 @@ pub(crate) struct Received {
     /// JID as this person sees it.
     pub(crate) from: String,
     pub(crate) display_name: Option<String>,
+    /// Of a file, the caption.
     pub(crate) text: String,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "attachment")]
+    pub(crate) attachment: Option<Arc<Attachment>>,
     #[serde(rename = "received_at_ms")]
     pub(crate) at_ms: u64,
 }
@@ -28,6 +33,28 @@ impl std::fmt::Debug for Received {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Received({}, {})", self.order, self.id)
     }
+}
+
+/// What is shown of a file: all but its key.
+fn attachment<S: Serializer>(shown: &Option<Arc<Attachment>>, to: S) -> Result<S::Ok, S::Error> {
+    let Some(Attachment { kind, about, file }) = shown.as_deref() else {
+        return to.serialize_none();
+    };
+    let About { mimetype, caption, file_name, width, height, seconds, waveform, thumbnail } = about;
+    let base64 = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
+    let mut map = to.serialize_map(None)?;
+    map.serialize_entry("kind", kind)?;
+    map.serialize_entry("mimetype", mimetype)?;
+    map.serialize_entry("caption", caption)?;
+    map.serialize_entry("file_name", file_name)?;
+    map.serialize_entry("width", width)?;
+    map.serialize_entry("height", height)?;
+    map.serialize_entry("seconds", seconds)?;
+    map.serialize_entry("waveform", &base64(waveform))?;
+    map.serialize_entry("thumbnail", &base64(thumbnail))?;
+    map.serialize_entry("length", &file.length)?;
+    map.serialize_entry("direct_path", &file.direct_path)?;
+    map.end()
 }
 
 /// Counts of what went by.
@@ -40,7 +67,7 @@ pub(crate) struct Counters {
     pub(crate) undecryptable: u64,
     pub(crate) retries_asked: u64,
     pub(crate) retries_answered: u64,
-    /// Readable messages without text: acknowledged and not listed.
+    /// Readable messages without text or file: acknowledged and not listed.
     pub(crate) without_text: u64,
     /// Texts dropped because [`RECEIVED_MAX`] were listed.
     pub(crate) over_limit: u64,
@@ -110,6 +137,12 @@ impl Transcript {
     pub(crate) fn after(&self, order: u64) -> Vec<Received> {
         let start = usize::try_from(order).unwrap_or(usize::MAX);
         self.state().received.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// The file of a message.
+    pub(crate) fn attachment(&self, id: &str) -> Option<Arc<Attachment>> {
+        let state = self.state();
+        state.received.iter().rev().find(|message| message.id == id)?.attachment.clone()
     }
 
     /// Fires at every change from now on.
