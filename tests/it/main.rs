@@ -13,6 +13,7 @@ mod ground;
 #[cfg(test)]
 mod interop;
 mod matrix;
+mod media_service;
 mod refusals;
 mod runtime;
 mod shield;

@@ -5,6 +5,8 @@
 
 #[path = "interop/client.rs"]
 mod client;
+#[path = "interop/media.rs"]
+mod media;
 #[path = "interop/partner.rs"]
 mod partner;
 #[path = "interop/party.rs"]

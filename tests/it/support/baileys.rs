@@ -1,7 +1,9 @@
 //! A WhatsApp person in Baileys, unmodified from npm: another implementation of the network's client and of
 //! its Signal sessions, linked to the emulated network as a companion device.
 
-use std::fs;
+mod files;
+
+use std::{fs, os::unix::fs::symlink};
 
 use anyhow::{Context, Result};
 use reqwest::Method;
@@ -32,15 +34,21 @@ impl BaileysPerson {
         let person = json!({"phone": phone, "name": "Bailey", "kind": "paired"});
         control.call(Method::POST, "people", Some(&person)).await?;
 
-        let place = installed("peers/baileys")?;
-        // The installed copy of the program may be older than the one in the checkout.
-        let program = place.join("driver.mjs");
-        fs::copy(checkout().join("tests/peers/baileys/driver.mjs"), &program)?;
+        // The program of the checkout beside the installed libraries, in a folder that nobody else writes to. Baileys keeps
+        // files there while it moves them.
+        let place = run.path().join(format!("baileys-{phone}"));
+        fs::create_dir_all(&place)?;
+        for file in ["driver.mjs", "media.mjs"] {
+            fs::copy(checkout().join("tests/peers/baileys").join(file), place.join(file))?;
+        }
+        symlink(installed("peers/baileys/node_modules")?, place.join("node_modules"))?;
         let mut command = Command::new("node");
-        command.arg(&program).current_dir(&place);
+        command.arg("driver.mjs").current_dir(&place).env("TMPDIR", &place);
         let mut driver = Dialogue::start("Baileys", command, &run.log("baileys"))?;
-        let NetworkPlace { chat, root_key, .. } = network.place();
-        driver.tell(&json!({"do": "connect", "url": chat, "root_key_hex": root_key})).await?;
+        let NetworkPlace { chat, root_key, media, .. } = network.place();
+        let connect =
+            json!({"do": "connect", "url": chat, "root_key_hex": root_key, "media_url": media});
+        driver.tell(&connect).await?;
 
         let shown = driver.event("a QR code", PATIENCE, is("qr")).await?;
         let path = format!("people/{}/pair", phone.trim_start_matches('+'));

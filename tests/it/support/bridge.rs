@@ -38,6 +38,8 @@ pub(crate) struct NetworkPlace {
     pub(crate) chat: String,
     pub(crate) enlist: String,
     pub(crate) push_keys: String,
+    /// The host of its media, without a slash at the end.
+    pub(crate) media: String,
     /// The root of its certificates, in hexadecimal.
     pub(crate) root_key: String,
 }
@@ -203,7 +205,7 @@ impl Bridge {
         network: &NetworkPlace,
         plan: &Plan,
     ) -> Result<String> {
-        let NetworkPlace { chat, enlist, push_keys, root_key } = network;
+        let NetworkPlace { chat, enlist, push_keys, root_key, media: _ } = network;
         let Plan { database, log } = plan;
         // Fresh in every run, so that nothing can lean on a constant.
         let numbers: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();

@@ -1,6 +1,8 @@
 //! The emulated WhatsApp network, in this process, so that it outlives a bridge that is killed. It is
 //! spoken to through its control API alone, as any other program would.
 
+mod files;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+pub(crate) use self::files::{FileMark, SentFile, sample};
 use super::{
     bridge::{INTEGRATOR_ID, NetworkPlace},
     wait::{PATIENCE, until},
@@ -23,7 +26,14 @@ const CALL_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Received {
     /// Under what name it shows the sender.
     pub(crate) display_name: Option<String>,
+    /// Of a file, the caption.
     pub(crate) text: String,
+    /// Under which id it came.
+    pub(crate) id: String,
+    /// What the message says of its file: kind, mimetype, caption, file_name, width, height, seconds, waveform and thumbnail
+    /// in base64, length, direct_path.
+    #[serde(default)]
+    pub(crate) attachment: Value,
     /// When it was read, in milliseconds since the epoch.
     #[serde(rename = "received_at_ms")]
     pub(crate) at_ms: u64,
@@ -63,6 +73,7 @@ impl Emulator {
                 chat: format!("ws://{}/ws/chat", at.chat),
                 enlist: format!("http://{}/3p/interop_reg", at.http),
                 push_keys: format!("http://{}/.well-known/jwks", at.http),
+                media: format!("http://{}", at.http),
                 root_key: root_key.concat(),
             },
             _network: network,
@@ -118,7 +129,17 @@ impl Control {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value> {
-        let mut request = self.http.request(method, self.url.join(path)?);
+        self.call_within(CALL_LIMIT, method, path, body).await
+    }
+
+    async fn call_within(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let mut request = self.http.request(method, self.url.join(path)?).timeout(limit);
         if let Some(body) = body {
             request = request.json(body);
         }

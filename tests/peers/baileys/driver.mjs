@@ -1,9 +1,14 @@
 // An unmodified Baileys as a WhatsApp person, driven over stdin and stdout: one JSON object a line.
 //
-// Commands: {"do":"connect","url":"ws://…/ws/chat","root_key_hex":"…"}, {"do":"send","to":"<jid>","text":"…","tag":"…"},
+// Commands: {"do":"connect","url":"ws://…/ws/chat","root_key_hex":"…","media_url":"http://…"}, {"do":"send","to":"<jid>","text":"…","tag":"…"},
+// {"do":"send_file","to":"<jid>","kind":"image|video|gif|ptv|audio|voice|document|sticker","file":{"path":"…"} or
+// {"sample":{"size":N,"seed":N}},"tag":"…", and as wanted mimetype, caption, file_name, width, height, seconds, waveform and
+// thumbnail in base64, view_once}, {"do":"download","id":"…"}, {"do":"send_content","to":"<jid>","content":{…},"tag":"…"} (what
+// Baileys' sendMessage takes: location, contacts, poll …),
 // {"do":"read","jid":"<jid>","ids":["…"]}, {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
 // Events: qr {qr}, open {jid, lid}, closed {code}, message {id, from, name, text, timestamp, at_ms},
-// undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}.
+// undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}; with a file, message
+// and sent have file {kind, length, sha256, …}; downloaded {id, sha256, length, peak_mb}, undownloaded {id, what}.
 //
 // Credentials and keys live in memory; the process is one person and ends with its standard input. Nothing of a message goes
 // to the log.
@@ -11,6 +16,7 @@
 import { createInterface } from 'node:readline'
 import makeWASocket, { BufferJSON, DisconnectReason, WA_CERT_DETAILS, initAuthCreds, proto } from 'baileys'
 import pino from 'pino'
+import * as media from './media.mjs'
 
 // The Signal library under Baileys prints sessions with their keys; the output here is for events alone.
 for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace']) console[name] = () => {}
@@ -23,6 +29,7 @@ const logger = pino({ level: process.env.BAILEYS_LOG ?? 'silent' }, pino.destina
 const creds = initAuthCreds()
 const stored = {}
 const sentMessages = new Map()
+const messagesWithFiles = new Map()
 const retryCounts = new Map()
 let sock
 let target
@@ -84,6 +91,7 @@ function connect() {
     shouldSyncHistoryMessage: () => false,
     syncFullHistory: false,
     keepAliveIntervalMs: 20_000,
+    fetchAgent: media.uploadAgent,
   })
   sock.ev.on('creds.update', (update) => Object.assign(creds, update))
   sock.ev.on('connection.update', (update) => {
@@ -113,6 +121,8 @@ function report(message) {
   // An early receipt arrives merged into the echo of the message that it is for.
   if (message.key.fromMe) return reportStatus(message.key.id, message.status)
   const from = message.key.remoteJid
+  const file = media.describe(message.message)
+  if (file) return reportFile(message, file)
   const text = message.message?.conversation ?? message.message?.extendedTextMessage?.text
   if (text === undefined || text === null) return emit('undecrypted', { id: message.key.id, from })
   emit('message', {
@@ -125,10 +135,34 @@ function report(message) {
   })
 }
 
+function reportFile(message, file) {
+  const { id, remoteJid: from } = message.key
+  messagesWithFiles.set(id, message)
+  emit('message', { id, from, name: message.pushName, text: file.caption ?? '', file, at_ms: Date.now() })
+}
+
 const commands = {
-  connect: async ({ url, root_key_hex }) => {
+  connect: async ({ url, root_key_hex, media_url }) => {
     target = { url, root_key_hex }
+    if (media_url) media.useServer(media_url)
     connect()
+  },
+  send_file: async ({ to, tag, ...file }) => {
+    const sent = await sock.sendMessage(to, media.contentOf(file))
+    sentMessages.set(sent.key.id, sent.message)
+    emit('sent', { id: sent.key.id, tag, file: media.describe(sent.message), peak_mb: media.peakMegabytes() })
+  },
+  send_content: async ({ to, content, tag }) => {
+    const sent = await sock.sendMessage(to, content)
+    sentMessages.set(sent.key.id, sent.message)
+    emit('sent', { id: sent.key.id, tag })
+  },
+  download: async ({ id }) => {
+    try {
+      emit('downloaded', { id, ...(await media.download(messagesWithFiles.get(id))) })
+    } catch (error) {
+      emit('undownloaded', { id, what: String(error?.message ?? error) })
+    }
   },
   send: async ({ to, text, tag }) => {
     const sent = await sock.sendMessage(to, { text })

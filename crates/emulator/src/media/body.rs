@@ -109,11 +109,11 @@ mod tests {
         assert_eq!(read(3..10, cut).await, (b"34".to_vec(), false));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_slow_file_takes_its_time() {
         let started = tokio::time::Instant::now();
-        let slow = Flaws { bytes_per_second: NonZeroU32::new(2), ..Flaws::default() };
+        let slow = Flaws { bytes_per_second: NonZeroU32::new(40), ..Flaws::default() };
         assert_eq!(read(0..10, slow).await, (b"0123456789".to_vec(), true));
-        assert_eq!(started.elapsed().as_secs(), 5);
+        assert!(started.elapsed() >= Duration::from_millis(250));
     }
 }

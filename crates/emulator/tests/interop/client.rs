@@ -263,19 +263,29 @@ impl Client {
     }
 
     pub(crate) async fn encrypt(&mut self, to: &Jid, text: &str) -> MessageStanza {
+        self.encrypt_plain(to, message::encode_text(text).unwrap(), "text").await
+    }
+
+    /// Any encoded message as a stanza of this type.
+    pub(crate) async fn encrypt_plain(
+        &mut self,
+        to: &Jid,
+        plain: Vec<u8>,
+        kind: &str,
+    ) -> MessageStanza {
         let name = to.local_part();
         if !self.party.has_session(&name).await {
             let bundle = self.fetch_keys(to).await.unwrap();
             self.party.establish(&name, &bundle).await;
         }
-        let padded = message::pad(message::encode_text(text).unwrap(), &mut rng());
+        let padded = message::pad(plain, &mut rng());
         let (first, body) = self.party.encrypt(&name, &padded).await;
-        let kind = if first { EncKind::PreKeyMessage } else { EncKind::Message };
+        let enc = if first { EncKind::PreKeyMessage } else { EncKind::Message };
         self.next_id += 1;
         let id = format!("3EB0{:06}", self.next_id);
         MessageStanza {
-            encs: vec![Enc::new(kind, body)],
-            ..MessageStanza::new(id, Route::to(to.clone()), "text")
+            encs: vec![Enc::new(enc, body)],
+            ..MessageStanza::new(id, Route::to(to.clone()), kind)
         }
     }
 
@@ -319,13 +329,18 @@ impl Client {
 
     pub(crate) async fn next_message(&mut self) -> Read {
         let stanza = self.next_message_raw().await;
+        let incoming = message::decode(&self.open(&stanza).await).unwrap();
+        let MessageContent::Text(text) = incoming.content else { panic!("{incoming:?}") };
+        Read { id: stanza.id.clone(), text: text.body, stanza }
+    }
+
+    /// What is in a message, without padding.
+    pub(crate) async fn open(&mut self, stanza: &MessageStanza) -> Vec<u8> {
         let name = stanza.route.from.as_ref().unwrap().local_part();
         let enc = &stanza.encs[0];
         let first = enc.kind == EncKind::PreKeyMessage;
         let padded = self.party.decrypt(&name, first, &enc.ciphertext).await;
-        let incoming = message::decode(message::unpad(&padded).unwrap()).unwrap();
-        let MessageContent::Text(text) = incoming.content else { panic!("{incoming:?}") };
-        Read { id: stanza.id.clone(), text: text.body, stanza }
+        message::unpad(&padded).unwrap().to_vec()
     }
 
     /// Acknowledges a message and says that it was delivered.

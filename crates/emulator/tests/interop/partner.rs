@@ -1,12 +1,22 @@
-//! The partner's server: its key set, its tokens, its push endpoint.
+//! The partner's server: its key set, its tokens, its push endpoint, its files.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
     rsa::{KeyPair, KeySize},
 };
-use axum::{Json, Router, extract::State, http::HeaderMap, routing::get, routing::post};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use causeway_emulator::DEFAULT_AUDIENCE;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
@@ -17,7 +27,11 @@ pub(crate) struct PartnerServer {
     pub(crate) base_url: String,
     key: EncodingKey,
     pushes: Mutex<mpsc::Receiver<String>>,
+    files: Files,
 }
+
+/// By storage reference.
+type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 impl PartnerServer {
     pub(crate) async fn start() -> Self {
@@ -30,17 +44,24 @@ impl PartnerServer {
         jwk.common.key_id = Some("partner".to_owned());
         let key_set = json!({ "keys": [jwk] });
         let (sender, pushes) = mpsc::channel(100);
+        let files = Files::default();
         let routes = Router::new()
             .route(
                 "/.well-known/oauth/openid/jwks",
                 get(move || std::future::ready(Json(key_set.clone()))),
             )
             .route("/push", post(push))
-            .with_state(sender);
+            .with_state(sender)
+            .merge(Router::new().route("/{reference}", get(file)).with_state(Arc::clone(&files)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        Self { base_url, key, pushes: Mutex::new(pushes) }
+        Self { base_url, key, pushes: Mutex::new(pushes), files }
+    }
+
+    /// Serves these bytes under a reference from now on.
+    pub(crate) async fn host(&self, reference: &str, bytes: Vec<u8>) {
+        self.files.lock().await.insert(reference.to_owned(), bytes);
     }
 
     /// A token for a user of this partner.
@@ -69,4 +90,19 @@ async fn push(
 ) {
     assert!(headers["authorization"].to_str().unwrap().starts_with("Bearer "));
     pushes.send(body["to"].as_str().unwrap().to_owned()).await.unwrap();
+}
+
+/// The whole file, or `bytes=FIRST-LAST` of it.
+async fn file(
+    State(files): State<Files>,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let files = files.lock().await;
+    let Some(bytes) = files.get(&reference) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(range) = headers.get(header::RANGE) else { return bytes.clone().into_response() };
+    let (first, last) = range.to_str().unwrap()["bytes=".len()..].split_once('-').unwrap();
+    let part = bytes[first.parse().unwrap()..=last.parse().unwrap()].to_vec();
+    let shown = format!("bytes {first}-{last}/{}", bytes.len());
+    (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, shown)], part).into_response()
 }
