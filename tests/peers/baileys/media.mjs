@@ -101,6 +101,18 @@ export function describe(message) {
 
 // Downloads the file of a message; Baileys decrypts it and checks no hash, so the caller must look at this one.
 export async function download(message) {
+  // When a download breaks off, Baileys' stream never ends and the error reaches nobody but the process.
+  let breakOff
+  const broken = new Promise((_, reject) => (breakOff = reject))
+  process.once('uncaughtException', breakOff)
+  try {
+    return await Promise.race([readFile(message), broken])
+  } finally {
+    process.off('uncaughtException', breakOff)
+  }
+}
+
+async function readFile(message) {
   const hash = createHash('sha256')
   let length = 0
   for await (const piece of await downloadMediaMessage(message, 'stream', {})) {

@@ -271,6 +271,18 @@ async fn any_message_can_be_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_control_face_takes_a_request_up_to_its_limit() {
+    let scene = Scene::set().await;
+    for (length, status) in [(limits::CONTROL_BYTES_MAX, 400), (limits::CONTROL_BYTES_MAX + 1, 413)]
+    {
+        let url = scene.url(&format!("people/{ROBIN}/send_media"));
+        let request = scene.http.post(url).header(CONTENT_TYPE, "application/json");
+        let answer = request.body(" ".repeat(length)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn an_upload_needs_the_word_that_was_given_out() {
     let scene = Scene::set().await;
     let mut alice = scene.alice().await;
