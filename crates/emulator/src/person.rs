@@ -13,4 +13,4 @@ pub(crate) use actor::{Actor, Outgoing, SendError};
 pub(crate) use content::{About, Attachment, Kind, Wrap, encode, padded};
 pub(crate) use files::{Source, download, upload};
 pub(crate) use sample::Sample;
-pub(crate) use transcript::{Counters, Received, Transcript};
+pub(crate) use transcript::{Counters, Received, ShownFile, Transcript};

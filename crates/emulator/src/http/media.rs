@@ -121,7 +121,7 @@ pub(super) async fn download(State(network): Shared, uri: Uri, headers: HeaderMa
             part.end = part.end.min(part.start + announced);
         }
     }
-    headers.extend([header(CONTENT_LENGTH, announced)]);
+    headers.insert(CONTENT_LENGTH, announced.into());
     match stream(&place, part, flaws).await {
         Ok(bytes) => {
             let until_stopped = bytes.take_until(network.stop.clone().cancelled_owned());
@@ -148,9 +148,9 @@ fn asked_part(headers: &HeaderMap, length: u64) -> Option<(StatusCode, Range<u64
     (start < end).then_some((StatusCode::PARTIAL_CONTENT, start..end))
 }
 
-fn header(name: HeaderName, value: impl ToString) -> (HeaderName, HeaderValue) {
-    let value = HeaderValue::try_from(value.to_string());
-    (name, value.unwrap_or_else(|_| HeaderValue::from_static("")))
+/// A header; one with a value that no header can have is empty.
+fn header(name: HeaderName, value: String) -> (HeaderName, HeaderValue) {
+    (name, HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("")))
 }
 
 /// `GET /interop/whatsapp/download/{integrator}/{storage reference}/`: a file that a partner hosts.

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use wacore_libsignal::protocol::SignalProtocolError;
 
 use super::{
-    Received, Transcript,
+    Received, ShownFile, Transcript,
     content::{self, Read},
     engine::{Address, DecryptError, Engine},
 };
@@ -167,7 +167,7 @@ impl Actor {
         let (text, attachment) = match read {
             Read::Text(text) => (text, None),
             Read::Attachment(file) => {
-                (file.about.caption.clone().unwrap_or_default(), Some(file.into()))
+                (file.about.caption.clone().unwrap_or_default(), Some(ShownFile(file)))
             }
         };
         let (from, display_name) = network.with(|world| {

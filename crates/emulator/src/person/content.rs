@@ -2,6 +2,8 @@
 
 mod media;
 
+use std::sync::Arc;
+
 use causeway_wire::message::{self, MessageContent, MessageError, Text};
 
 pub(crate) use self::media::{About, Attachment, Kind, RemoteFile, Wrap, encode};
@@ -11,7 +13,7 @@ use crate::entropy;
 #[derive(Debug)]
 pub(crate) enum Read {
     Text(String),
-    Attachment(Attachment),
+    Attachment(Arc<Attachment>),
 }
 
 /// A text, ready to be encrypted.
@@ -29,7 +31,7 @@ pub(crate) fn padded(message: Vec<u8>) -> Vec<u8> {
 pub(crate) fn read(padded: &[u8]) -> Option<Read> {
     let plain = message::unpad(padded).ok()?;
     if let Some(attachment) = media::decode(plain) {
-        return Some(Read::Attachment(attachment));
+        return Some(Read::Attachment(attachment.into()));
     }
     let incoming = message::decode(plain).ok()?;
     match incoming.content {

@@ -23,8 +23,8 @@ pub(crate) struct Received {
     pub(crate) display_name: Option<String>,
     /// Of a file, the caption.
     pub(crate) text: String,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "attachment")]
-    pub(crate) attachment: Option<Arc<Attachment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attachment: Option<ShownFile>,
     #[serde(rename = "received_at_ms")]
     pub(crate) at_ms: u64,
 }
@@ -36,25 +36,29 @@ impl std::fmt::Debug for Received {
 }
 
 /// What is shown of a file: all but its key.
-fn attachment<S: Serializer>(shown: &Option<Arc<Attachment>>, to: S) -> Result<S::Ok, S::Error> {
-    let Some(Attachment { kind, about, file }) = shown.as_deref() else {
-        return to.serialize_none();
-    };
-    let About { mimetype, caption, file_name, width, height, seconds, waveform, thumbnail } = about;
-    let base64 = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
-    let mut map = to.serialize_map(None)?;
-    map.serialize_entry("kind", kind)?;
-    map.serialize_entry("mimetype", mimetype)?;
-    map.serialize_entry("caption", caption)?;
-    map.serialize_entry("file_name", file_name)?;
-    map.serialize_entry("width", width)?;
-    map.serialize_entry("height", height)?;
-    map.serialize_entry("seconds", seconds)?;
-    map.serialize_entry("waveform", &base64(waveform))?;
-    map.serialize_entry("thumbnail", &base64(thumbnail))?;
-    map.serialize_entry("length", &file.length)?;
-    map.serialize_entry("direct_path", &file.direct_path)?;
-    map.end()
+#[derive(Clone)]
+pub(crate) struct ShownFile(pub(crate) Arc<Attachment>);
+
+impl Serialize for ShownFile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Attachment { kind, about, file } = &*self.0;
+        let About { mimetype, caption, file_name, width, height, seconds, waveform, thumbnail } =
+            about;
+        let base64 = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("kind", kind)?;
+        map.serialize_entry("mimetype", mimetype)?;
+        map.serialize_entry("caption", caption)?;
+        map.serialize_entry("file_name", file_name)?;
+        map.serialize_entry("width", width)?;
+        map.serialize_entry("height", height)?;
+        map.serialize_entry("seconds", seconds)?;
+        map.serialize_entry("waveform", &base64(waveform))?;
+        map.serialize_entry("thumbnail", &base64(thumbnail))?;
+        map.serialize_entry("length", &file.length)?;
+        map.serialize_entry("direct_path", &file.direct_path)?;
+        map.end()
+    }
 }
 
 /// Counts of what went by.
@@ -142,7 +146,8 @@ impl Transcript {
     /// The file of a message.
     pub(crate) fn attachment(&self, id: &str) -> Option<Arc<Attachment>> {
         let state = self.state();
-        state.received.iter().rev().find(|message| message.id == id)?.attachment.clone()
+        let found = state.received.iter().rev().find(|message| message.id == id)?;
+        found.attachment.as_ref().map(|ShownFile(attachment)| Arc::clone(attachment))
     }
 
     /// Fires at every change from now on.

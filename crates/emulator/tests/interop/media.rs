@@ -314,5 +314,5 @@ async fn a_hundred_megabytes_take_seconds() {
     assert_eq!(hash.finalize().as_slice(), attachment.file.enc_sha256);
     assert_eq!(sent["length"], 100_000_000);
     // Some ten times what it takes, for a machine that does much else.
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
