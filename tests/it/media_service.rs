@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{
     baileys::BaileysPerson,
-    emulator::{Contact, Emulator, FileMark, sample},
+    emulator::{
+        Contact, Emulator,
+        files::{FileMark, sample},
+    },
     place::{RunFolder, free_url},
     wait::{PATIENCE, until},
 };
@@ -30,7 +33,7 @@ impl Scene {
     }
 
     /// Sends a file from Baileys and has Robin open it. Returns what Robin sees of it.
-    async fn from_baileys(&mut self, kind: &str, file: Value, about: Value) -> Result<Value> {
+    async fn baileys_sends(&mut self, kind: &str, file: Value, about: Value) -> Result<Value> {
         let to = format!("{ROBIN}@s.whatsapp.net");
         let sent = self.bailey.sends_file(&to, kind, file, about).await?;
         let id = sent["id"].as_str().context("no id")?.to_owned();
@@ -43,7 +46,7 @@ impl Scene {
     }
 
     /// Sends a file from Robin and has Baileys open it. Returns what Baileys sees of it.
-    async fn from_robin(&mut self, kind: &str, file: Value, about: Value) -> Result<Value> {
+    async fn robin_sends(&mut self, kind: &str, file: Value, about: Value) -> Result<Value> {
         let sent = self.robin.sends_file(BAILEY, kind, file, about).await?;
         let got = self.bailey.gets_file(&sent.id).await?;
         let opened = self.bailey.opens(&sent.id).await?;
@@ -85,18 +88,18 @@ async fn every_kind(run: &RunFolder) -> Result<()> {
         ("sticker", &json!({"width": 512, "height": 512})),
     ];
     for (kind, about) in both {
-        let shown = scene.from_baileys(kind, sample(70_001, 1), about.clone()).await?;
+        let shown = scene.baileys_sends(kind, sample(70_001, 1), about.clone()).await?;
         has(&shown, about).with_context(|| format!("{kind} from Baileys"))?;
-        let shown = scene.from_robin(kind, sample(70_001, 2), about.clone()).await?;
+        let shown = scene.robin_sends(kind, sample(70_001, 2), about.clone()).await?;
         has(&shown, about).with_context(|| format!("{kind} from Robin"))?;
     }
     // Of a round video, Baileys sends nothing but the file.
-    scene.from_baileys("ptv", sample(70_001, 1), json!({})).await?;
-    has(&scene.from_robin("ptv", sample(70_001, 2), size.clone()).await?, &size)?;
+    scene.baileys_sends("ptv", sample(70_001, 1), json!({})).await?;
+    has(&scene.robin_sends("ptv", sample(70_001, 2), size.clone()).await?, &size)?;
     // Ordinary apps wrap a document that has a caption.
     let document = json!({"file_name": "b.txt", "mimetype": "text/plain", "caption": "read"});
-    has(&scene.from_robin("document", sample(10, 2), document.clone()).await?, &document)?;
-    has(&scene.from_baileys("document", sample(10, 2), document.clone()).await?, &document)
+    has(&scene.robin_sends("document", sample(10, 2), document.clone()).await?, &document)?;
+    has(&scene.baileys_sends("document", sample(10, 2), document.clone()).await?, &document)
 }
 
 #[tokio::test]
@@ -112,17 +115,17 @@ async fn every_length(run: &RunFolder) -> Result<()> {
         for from_baileys in [true, false] {
             let file = sample(length, length);
             let sent = if from_baileys {
-                scene.from_baileys("document", file, json!({})).await
+                scene.baileys_sends("document", file, json!({})).await
             } else {
-                scene.from_robin("document", file, json!({})).await
+                scene.robin_sends("document", file, json!({})).await
             };
             sent.with_context(|| format!("{length} bytes, from Baileys: {from_baileys}"))?;
         }
     }
     let path = run.path().join("file");
     std::fs::write(&path, b"by path")?;
-    scene.from_baileys("image", json!({"path": path}), json!({})).await?;
-    scene.from_robin("image", json!({"path": path}), json!({})).await.map(drop)
+    scene.baileys_sends("image", json!({"path": path}), json!({})).await?;
+    scene.robin_sends("image", json!({"path": path}), json!({})).await.map(drop)
 }
 
 #[tokio::test]
@@ -137,8 +140,8 @@ const BAILEYS_MEGABYTES: u64 = 400;
 
 async fn large(run: &RunFolder) -> Result<()> {
     let mut scene = Scene::set(run).await?;
-    scene.from_baileys("document", sample(100_000_000, 1), json!({})).await?;
-    scene.from_robin("video", sample(100_000_000, 2), json!({})).await?;
+    scene.baileys_sends("document", sample(100_000_000, 1), json!({})).await?;
+    scene.robin_sends("video", sample(100_000_000, 2), json!({})).await?;
     let to = format!("{ROBIN}@s.whatsapp.net");
     let sent = scene.bailey.sends_file(&to, "document", sample(1, 1), json!({})).await?;
     let peak = sent["peak_mb"].as_u64().context("no figure")?;
@@ -172,7 +175,7 @@ async fn faults(run: &RunFolder) -> Result<()> {
 }
 
 #[tokio::test]
-async fn other_content_of_baileys_reaches_the_network() -> Result<()> {
+async fn content_without_a_file_goes_both_ways() -> Result<()> {
     let mut run = RunFolder::new("media-content")?;
     let told = content(&run).await;
     run.report(told)
@@ -191,6 +194,8 @@ async fn content(run: &RunFolder) -> Result<()> {
     for content in contents {
         scene.bailey.sends_content(&to, content).await?;
     }
+    scene.robin.sends_raw(BAILEY, "text", "0a0568656c6c6f").await?;
+    scene.bailey.reads("hello").await?;
     let path = format!("people/{ROBIN}");
     until("Robin's phone to read three messages", PATIENCE, || async {
         let robin = scene.network.control().call(reqwest::Method::GET, &path, None).await?;

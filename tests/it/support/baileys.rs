@@ -57,10 +57,17 @@ impl BaileysPerson {
         Ok(Self { control, driver })
     }
 
+    /// Under which JID this client knows a Matrix person.
+    pub(crate) async fn jid_of(&self, person: &UserId) -> Result<String> {
+        let login =
+            self.control.login(person).await?.context("nobody is enlisted under this id")?;
+        Ok(login["alias_pn"].as_str().context("a login without an alias")?.to_owned())
+    }
+
     /// Writes to a Matrix person, under the alias that a client without interop ids sees.
     pub(crate) async fn says(&mut self, to: &UserId, text: &str) -> Result<()> {
-        let login = self.control.login(to).await?.context("nobody is enlisted under this id")?;
-        self.driver.tell(&json!({"do": "send", "to": login["alias_pn"], "text": text})).await
+        let to = self.jid_of(to).await?;
+        self.driver.tell(&json!({"do": "send", "to": to, "text": text})).await
     }
 
     /// Waits until this very text has come.

@@ -1,7 +1,7 @@
 //! The emulated WhatsApp network, in this process, so that it outlives a bridge that is killed. It is
 //! spoken to through its control API alone, as any other program would.
 
-mod files;
+pub(crate) mod files;
 
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(crate) use self::files::{FileMark, SentFile, sample};
 use super::{
     bridge::{INTEGRATOR_ID, NetworkPlace},
     wait::{PATIENCE, until},

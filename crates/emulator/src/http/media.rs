@@ -118,7 +118,8 @@ pub(super) async fn download(State(network): Shared, uri: Uri, headers: HeaderMa
         Some(MediaFault::BytesPerSecond(speed)) => flaws.bytes_per_second = Some(speed),
         Some(MediaFault::LengthOffBy(by)) => {
             announced = announced.saturating_add_signed(by);
-            part.end = part.end.min(part.start + announced);
+            flaws.cut_at = Some(part.end);
+            part.end = part.start + announced;
         }
     }
     headers.insert(CONTENT_LENGTH, announced.into());

@@ -14,6 +14,8 @@ use tokio::{
 const PIECE: u64 = 128 * 1024;
 /// Pieces a second of a slow file: often enough that a reader sees something come all the time.
 const DRIPS_PER_SECOND: u32 = 4;
+/// Time for what was sent to leave, before a connection is lost on purpose.
+const CUT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is wrong with a file as it is sent. Places count from the start of the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,7 +34,7 @@ struct Outgoing {
     flaws: Flaws,
 }
 
-/// The bytes of a part of a file.
+/// The bytes of a part of a file. The part may end behind the file if it is cut off before.
 pub(crate) async fn stream(
     path: &Path,
     part: Range<u64>,
@@ -49,11 +51,11 @@ async fn next(mut outgoing: Outgoing) -> io::Result<Option<(Bytes, Outgoing)>> {
     let end = cut_at.map_or(outgoing.end, |cut| cut.min(outgoing.end));
     let left = end.saturating_sub(outgoing.at);
     if left == 0 {
-        return if end < outgoing.end {
-            Err(io::ErrorKind::ConnectionAborted.into())
-        } else {
-            Ok(None)
-        };
+        if end == outgoing.end {
+            return Ok(None);
+        }
+        sleep(CUT_PAUSE).await;
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     let mut size = left.min(PIECE);
     if let Some(speed) = bytes_per_second {

@@ -3,23 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use ruma::UserId;
 use serde_json::{Value, json};
 
-use super::{BaileysPerson, is};
-use crate::support::{emulator::FileMark, place::dice, wait::PATIENCE};
+use super::{
+    super::{emulator::files::FileMark, place::dice, wait::PATIENCE},
+    BaileysPerson, is,
+};
 
 /// For a file of a hundred megabytes, on a machine that does much else.
 const FILE_LIMIT: Duration = Duration::from_mins(3);
 
 impl BaileysPerson {
-    /// Under which JID this client knows a Matrix person.
-    pub(crate) async fn jid_of(&self, person: &UserId) -> Result<String> {
-        let login =
-            self.control.login(person).await?.context("nobody is enlisted under this id")?;
-        Ok(login["alias_pn"].as_str().context("a login without an alias")?.to_owned())
-    }
-
     /// Sends a file to a JID. `file` is `{"sample": …}` or `{"path": …}`; `about` has what else the driver's `send_file`
     /// takes: caption, file_name, seconds … Returns the event `sent`: id, file, peak_mb.
     pub(crate) async fn sends_file(
