@@ -18,6 +18,7 @@ mod message;
 mod outbox;
 mod portal;
 mod prekey;
+mod reaction;
 mod seal;
 mod session;
 mod setting;
@@ -32,7 +33,7 @@ pub use self::crypto_store::SqlCryptoStore;
 use self::database::Database;
 use crate::{
     domain::{
-        bridged::{Consent, Ghost, Login, Message, Portal, Timestamp},
+        bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
         item::Destination,
         limits::INBOX_ROWS_MAX,
@@ -206,6 +207,24 @@ impl Storage for SqlStorage {
         event: &EventId,
     ) -> Result<Option<Message>, Failure> {
         Ok(message::by_event(&self.database, room, event).await?)
+    }
+
+    async fn reaction_on(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        target: &RemoteMessageId,
+    ) -> Result<Option<RemoteMessageId>, Failure> {
+        Ok(reaction::on(&self.database, portal, direction, target).await?)
+    }
+
+    async fn reaction_target(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<RemoteMessageId>, Failure> {
+        Ok(reaction::target(&self.database, portal, direction, remote_id).await?)
     }
 
     async fn retries_asked(

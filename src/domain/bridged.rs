@@ -94,6 +94,17 @@ pub struct Message {
     pub at: Timestamp,
 }
 
+/// Says that one message of a portal is somebody's reaction to another. What the reaction is, is not
+/// kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    pub portal: PortalKey,
+    /// [`Direction::ToNetwork`] is the person's, [`Direction::ToMatrix`] the contact's.
+    pub direction: Direction,
+    pub target: RemoteMessageId,
+    pub remote_id: RemoteMessageId,
+}
+
 /// The state of a message towards the other side. It only ever moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Delivery {

@@ -14,6 +14,8 @@ pub struct Event {
     pub event_type: String,
     pub state_key: Option<String>,
     pub content: Value,
+    /// What a redaction redacts: in the content since room version 11, beside it before.
+    pub redacts: Option<OwnedEventId>,
 }
 
 impl Event {
@@ -31,6 +33,9 @@ impl Event {
             event_type: raw["type"].as_str()?.to_owned(),
             state_key: raw["state_key"].as_str().map(str::to_owned),
             content: raw["content"].is_object().then(|| raw["content"].clone())?,
+            redacts: [&raw["content"]["redacts"], &raw["redacts"]]
+                .into_iter()
+                .find_map(|redacts| EventId::parse(redacts.as_str()?).ok()),
         })
     }
 
@@ -68,6 +73,19 @@ mod tests {
             broken[field] = json!(7);
             assert!(Event::parse_value(&broken).is_none(), "{field}");
         }
+    }
+
+    #[test]
+    fn a_redaction_names_its_event_in_either_place() {
+        let event = json!({"type": "m.room.redaction", "event_id": "$1", "content": {},
+            "sender": "@a:b.c", "room_id": "!r:b.c"});
+        let redacts = |event: &Value| Event::parse_value(event).unwrap().redacts;
+        assert_eq!(redacts(&event), None);
+        let (mut old, mut new) = (event.clone(), event);
+        old["redacts"] = json!("$2");
+        new["content"]["redacts"] = json!("$2");
+        let expected = EventId::parse("$2").ok();
+        assert_eq!((redacts(&old), redacts(&new)), (expected.clone(), expected));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What waits in the inbox and the outbox.
 //!
-//! Both hold ciphertext only: an inbox item is what came in as it came, an outbox item is ready to
-//! send and never changes. They are serialised into sealed rows, so a new variant is a new name
+//! Both hold what travels: an inbox item is what came in as it came, an outbox item is ready to send
+//! and never changes. Messages are ciphertext in both; a reaction is not, since Matrix has no
+//! encrypted ones, and is gone from here when it is done. They are serialised into sealed rows, so a new variant is a new name
 //! and an old name keeps its meaning.
 
 use std::fmt;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     bridged::{ActAs, Timestamp},
-    ids::{LoginId, RemoteAddress, RemoteMessageId, RemoteUser},
+    ids::{LoginId, PortalKey, RemoteAddress, RemoteMessageId, RemoteUser},
 };
 use crate::signal::Ciphertext;
 
@@ -96,6 +97,7 @@ pub enum OutboxItem {
     Envelope(Envelope),
     Receipt(OutboundReceipt),
     Event(OutboundEvent),
+    Redaction(OutboundRedaction),
 }
 
 impl OutboxItem {
@@ -103,7 +105,7 @@ impl OutboxItem {
         match self {
             Self::Envelope(Envelope { login, .. })
             | Self::Receipt(OutboundReceipt { login, .. }) => Destination::Network(login.clone()),
-            Self::Event(_) => Destination::Homeserver,
+            Self::Event(_) | Self::Redaction(_) => Destination::Homeserver,
         }
     }
 }
@@ -121,8 +123,18 @@ pub struct Envelope {
     pub login: LoginId,
     pub id: RemoteMessageId,
     pub to: RemoteUser,
+    #[serde(default)]
+    pub kind: EnvelopeKind,
     /// One ciphertext a device. One device 0 is sent plain, anything else as a fan-out.
     pub parts: Vec<EnvelopePart>,
+}
+
+/// What the network is told that an envelope holds (network facts 2.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnvelopeKind {
+    #[default]
+    Text,
+    Reaction,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -166,6 +178,19 @@ pub struct OutboundEvent {
     pub shows: Option<Shown>,
 }
 
+/// A redaction of what stands for a message. Which event that is, is looked up when this is sent: the
+/// event may have been waiting just before it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OutboundRedaction {
+    pub sender: ActAs,
+    pub room: OwnedRoomId,
+    pub transaction_id: String,
+    pub portal: PortalKey,
+    /// The message whose event is redacted.
+    pub redacts: RemoteMessageId,
+    pub shows: Option<Shown>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Shown {
     pub login: LoginId,
@@ -192,5 +217,6 @@ redacted!(
     EnvelopePart,
     OutboundReceipt,
     OutboundEvent,
+    OutboundRedaction,
     Shown
 );

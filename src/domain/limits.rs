@@ -37,6 +37,10 @@ pub const PREKEYS_FULL: u32 = 100;
 pub const PREKEYS_LOW: u32 = 20;
 /// Characters of a display name that are taken over from the network.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// Before something about a message whose event is still on its way is looked at again.
+pub const EVENT_WAIT: Duration = Duration::from_millis(500);
+/// Characters of a message that an answer to it repeats.
+pub const QUOTE_CHARS_MAX: usize = 1_000;
 /// Characters of a command line in a management room.
 pub const COMMAND_CHARS_MAX: usize = 500;
 

@@ -1,6 +1,10 @@
 //! Every sentence that a person reads in a portal when something did not go as they expect. Each
 //! says what happened and what to do.
 
+mod earlier;
+
+pub use self::earlier::Earlier;
+
 /// Why a notice is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -18,8 +22,8 @@ pub enum Notice {
     TooLong { chars: usize, max: usize },
     /// A kind of event that the bridge does not carry (yet).
     EventKindNotCarried { kind: String },
-    /// An edit was sent as a new message, because the network has none.
-    EditSentAnew,
+    /// Something about an earlier message.
+    Earlier(Earlier),
     /// The contact has no keys to encrypt for.
     ContactWithoutKeys,
     /// The contact's keys did not verify.
@@ -47,7 +51,7 @@ impl Notice {
             Self::EventUndecryptable => "event-undecryptable",
             Self::TooLong { .. } => "too-long",
             Self::EventKindNotCarried { .. } => "event-kind-not-carried",
-            Self::EditSentAnew => "edit-sent-anew",
+            Self::Earlier(earlier) => earlier.name(),
             Self::ContactWithoutKeys => "contact-without-keys",
             Self::ContactKeysInvalid => "contact-keys-invalid",
             Self::RefusedByNetwork { .. } => "refused-by-network",
@@ -85,9 +89,7 @@ impl Notice {
             Self::EventKindNotCarried { kind } => {
                 format!("This bridge does not carry {kind} yet. It was not sent; text is carried.")
             }
-            Self::EditSentAnew => "WhatsApp's interface knows no edits, so your correction was \
-                sent as a new message."
-                .to_owned(),
+            Self::Earlier(earlier) => earlier.text().to_owned(),
             Self::ContactWithoutKeys => {
                 "This contact has no encryption keys at the moment, so the \
                 message was not sent. Please try again later."
@@ -131,6 +133,12 @@ mod tests {
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },
             Notice::IdentityChanged,
+            Notice::Earlier(Earlier::EditSentAnew),
+            Notice::Earlier(Earlier::CopyStays),
+            Notice::Earlier(Earlier::DeletedUnknown),
+            Notice::Earlier(Earlier::AnsweredUnknown),
+            Notice::Earlier(Earlier::ReactedToUnknown),
+            Notice::Earlier(Earlier::ReactionIsNoEmoji),
         ];
         for text in notices.map(|notice| notice.text()) {
             assert!(text.ends_with('.') && !text.contains("  ") && !text.contains('\n'), "{text}");

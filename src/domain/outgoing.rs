@@ -1,13 +1,18 @@
 //! Matrix → network: what becomes of a decrypted event.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use ruma::UserId;
+use causeway_wire::message::MAX_REACTION_CHARS;
+use ruma::{EventId, OwnedEventId, UserId};
 use serde_json::Value;
 
 use super::{
-    markup::{self, TooLong},
-    notice::Notice,
+    markup::{self, NETWORK_TEXT_CHARS_MAX, TooLong},
+    notice::{Earlier, Notice},
+    text::{EDIT_MARKER, shortened},
 };
 
 /// The decision.
@@ -16,16 +21,29 @@ pub enum Outgoing {
     /// Nothing that the other side should see.
     Nothing,
     /// Send this text; the notices tell the person what did not come along.
-    Text { text: String, notices: Vec<Notice> },
+    Text { text: String, about: About, notices: Vec<Notice> },
+    /// Send this emoji for the message that is `target`.
+    Reaction { target: OwnedEventId, emoji: String },
     /// Send nothing and say why.
     Refused(Notice),
+}
+
+/// Which earlier message a text is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    None,
+    /// It answers this one.
+    Answers(OwnedEventId),
+    /// It replaces this one.
+    Replaces(OwnedEventId),
 }
 
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("Nothing"),
-            Self::Text { text: _, notices } => write!(f, "Text(…, {notices:?})"),
+            Self::Text { text: _, about, notices } => write!(f, "Text(…, {about:?}, {notices:?})"),
+            Self::Reaction { target, emoji: _ } => write!(f, "Reaction({target}, …)"),
             Self::Refused(notice) => write!(f, "Refused({notice:?})"),
         }
     }
@@ -39,7 +57,7 @@ pub fn outgoing(person: &UserId, sender: &UserId, event_type: &str, content: &Va
     match event_type {
         "m.room.message" => message(content),
         "m.sticker" => refused("stickers"),
-        "m.reaction" => refused("reactions"),
+        "m.reaction" => reaction(&content["m.relates_to"]),
         "m.poll.start" | "org.matrix.msc3381.poll.start" => refused("polls"),
         // Everything else that clients encrypt (calls, verification, polls' answers) is no message.
         _ => Outgoing::Nothing,
@@ -62,7 +80,8 @@ fn message(content: &Value) -> Outgoing {
 }
 
 fn text(content: &Value) -> Outgoing {
-    let edit = content["m.relates_to"]["rel_type"] == "m.replace";
+    let relation = &content["m.relates_to"];
+    let edit = relation["rel_type"] == "m.replace";
     let shown = if edit { &content["m.new_content"] } else { content };
     let Some(body) = shown["body"].as_str() else {
         return refused("this kind of message");
@@ -70,75 +89,85 @@ fn text(content: &Value) -> Outgoing {
     let formatted = (shown["format"] == "org.matrix.custom.html")
         .then(|| shown["formatted_body"].as_str())
         .flatten();
-    match markup::to_network(body, formatted) {
-        Ok(translated) if translated.text.trim().is_empty() => Outgoing::Nothing,
-        Ok(translated) => Outgoing::Text {
-            text: translated.text,
-            notices: if edit { vec![Notice::EditSentAnew] } else { Vec::new() },
-        },
-        Err(TooLong { chars, max }) => Outgoing::Refused(Notice::TooLong { chars, max }),
+    let about = about(relation);
+    let body = if matches!(about, About::Answers(_)) { without_fallback(body) } else { body };
+    let (text, notices) = match markup::to_network(body, formatted) {
+        Ok(translated) if translated.text.trim().is_empty() => return Outgoing::Nothing,
+        Ok(translated) => (translated.text, Vec::new()),
+        Err(TooLong { chars, max }) => return Outgoing::Refused(Notice::TooLong { chars, max }),
+    };
+    // An edit leaves room for its marker, whether or not it will need one.
+    let chars =
+        text.encode_utf16().count() + if edit { EDIT_MARKER.encode_utf16().count() } else { 0 };
+    if chars > NETWORK_TEXT_CHARS_MAX {
+        return Outgoing::Refused(Notice::TooLong { chars, max: NETWORK_TEXT_CHARS_MAX });
     }
+    Outgoing::Text { text, about, notices }
+}
+
+/// The text of an edit, as a network without edits gets it, and what the person is told of that.
+/// A message that never left (it was too long, for example) needs no correction: the contact gets
+/// the new text alone.
+pub fn correction(text: &str, earlier_left: bool) -> (String, Vec<Notice>) {
+    if earlier_left {
+        (format!("{EDIT_MARKER}{text}"), vec![Notice::Earlier(Earlier::EditSentAnew)])
+    } else {
+        (text.to_owned(), Vec::new())
+    }
+}
+
+/// A thread is a chain of answers to a network that has no threads.
+fn about(relation: &Value) -> About {
+    let event = |value: &Value| EventId::parse(value["event_id"].as_str()?).ok();
+    let root = || (relation["rel_type"] == "m.thread").then(|| event(relation)).flatten();
+    if relation["rel_type"] == "m.replace" {
+        return event(relation).map_or(About::None, About::Replaces);
+    }
+    event(&relation["m.in_reply_to"]).or_else(root).map_or(About::None, About::Answers)
+}
+
+/// A body without the quotation that older clients put above an answer, which names its author, as no
+/// quotation of a person's does (client-server API, "Fallbacks for rich replies").
+fn without_fallback(body: &str) -> &str {
+    if !body.starts_with("> <@") && !body.starts_with("> * <@") {
+        return body;
+    }
+    let mut rest = body;
+    while rest.starts_with('>') {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    rest.strip_prefix('\n').unwrap_or(rest)
+}
+
+/// What an answer to an event of this content repeats of it; `None` if it has no text.
+pub fn quotable(content: &Value) -> Option<String> {
+    let formatted = (content["format"] == "org.matrix.custom.html")
+        .then(|| content["formatted_body"].as_str())
+        .flatten();
+    let body = without_fallback(content["body"].as_str()?);
+    let text = markup::to_network(body, formatted).ok()?.text;
+    let quoted = shortened(&text);
+    (!quoted.trim().is_empty()).then_some(quoted)
+}
+
+fn reaction(relation: &Value) -> Outgoing {
+    let target = relation["event_id"].as_str().and_then(|event| EventId::parse(event).ok());
+    let Some((target, emoji)) = target.zip(relation["key"].as_str()) else {
+        return Outgoing::Nothing;
+    };
+    if !is_emoji(emoji) {
+        return Outgoing::Refused(Notice::Earlier(Earlier::ReactionIsNoEmoji));
+    }
+    Outgoing::Reaction { target, emoji: emoji.to_owned() }
+}
+
+/// Keeps out words and custom images (`mxc:` addresses), which are what clients offer beside emoji.
+/// Whether the rest has a picture is for the other side's font to say.
+fn is_emoji(key: &str) -> bool {
+    let wordy = |c: char| c.is_ascii_alphabetic() || c.is_whitespace() || c.is_control();
+    !key.is_ascii() && !key.contains(wordy) && key.chars().count() <= MAX_REACTION_CHARS
 }
 
 fn refused(kind: &str) -> Outgoing {
     Outgoing::Refused(Notice::EventKindNotCarried { kind: kind.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use ruma::user_id;
-    use serde_json::json;
-
-    use super::*;
-
-    fn decide(content: &Value) -> Outgoing {
-        let person = user_id!("@p:example.org");
-        outgoing(person, person, "m.room.message", content)
-    }
-
-    #[track_caller]
-    fn check_text(content: &Value, expected: &str, notices_expected: &[Notice]) {
-        let Outgoing::Text { text, notices } = decide(content) else {
-            unreachable!("{content} was not forwarded")
-        };
-        assert_eq!((text.as_str(), notices.as_slice()), (expected, notices_expected));
-    }
-
-    #[test]
-    fn text_is_forwarded() {
-        check_text(&json!({"msgtype": "m.text", "body": "hi"}), "hi", &[]);
-        let html = json!({"msgtype": "m.text", "body": "x", "format": "org.matrix.custom.html",
-            "formatted_body": "<strong>x</strong>"});
-        check_text(&html, "*x*", &[]);
-    }
-
-    #[test]
-    fn an_edit_is_sent_anew_and_says_so() {
-        let edit = json!({"msgtype": "m.text", "body": "* new",
-            "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
-            "m.new_content": {"msgtype": "m.text", "body": "new"}});
-        check_text(&edit, "new", &[Notice::EditSentAnew]);
-    }
-
-    #[test]
-    fn what_is_not_carried_is_refused_aloud() {
-        let refused =
-            |kind: &str| Outgoing::Refused(Notice::EventKindNotCarried { kind: kind.to_owned() });
-        assert!(decide(&json!({"msgtype": "m.image", "body": "a.png"})) == refused("images"));
-        assert!(decide(&json!({"msgtype": "m.text"})) == refused("this kind of message"));
-        assert!(decide(&json!("no object")) == refused("this kind of message"));
-    }
-
-    #[test]
-    fn strangers_cannot_write_in_a_persons_name() {
-        let content = json!({"msgtype": "m.text", "body": "hi"});
-        let (person, stranger) = (user_id!("@p:example.org"), user_id!("@s:example.org"));
-        let decision = outgoing(person, stranger, "m.room.message", &content);
-        assert!(decision == Outgoing::Refused(Notice::NotYours));
-    }
-
-    #[test]
-    fn an_empty_text_is_no_message() {
-        assert!(decide(&json!({"msgtype": "m.text", "body": " \n"})) == Outgoing::Nothing);
-    }
 }

@@ -1,31 +1,181 @@
-//! Text in and out of the network's messages: translation, protobuf and padding together.
+//! What is said, in and out of the network's messages: translation, protobuf and padding together.
 
-use causeway_wire::message::{self, MessageContent};
+use causeway_wire::{
+    message::{self, Edit, MessageContent, Quote, Reaction},
+    stanza::Personal,
+};
 use rand::CryptoRng;
+use ruma::EventId;
 use serde_json::{Value, json};
 
-use super::markup::{self, MatrixText};
+use super::{
+    bridged::{Direction, Timestamp},
+    ids::{RemoteMessageId, RemoteUser},
+    limits,
+    markup::{self, MatrixText},
+};
+
+/// Stands before a text that replaces an earlier one and is shown beside it.
+pub(super) const EDIT_MARKER: &str = "\u{270f}\u{fe0f} ";
 
 /// What a decrypted message of the network becomes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Incoming {
-    /// The contents of one or more `m.room.message` events, in order: a long text does not fit
-    /// into one.
-    Text(Vec<Value>),
+    Text(IncomingText),
+    /// An emoji for a message, or none any more.
+    Reaction {
+        target: RemoteMessageId,
+        emoji: Option<String>,
+    },
+    /// A text that replaces the earlier message `target`.
+    Edit {
+        target: RemoteMessageId,
+        text: IncomingText,
+    },
+    /// The contact deleted the earlier message `target`.
+    Deletion {
+        target: RemoteMessageId,
+    },
     /// Nothing to show: keys, protocol steps.
     Nothing,
     /// A kind that we do not show yet, by its name for people.
-    NotShown { kind: String },
+    NotShown {
+        kind: String,
+    },
     /// Decrypted, but no message.
     Malformed,
 }
 
-/// The padded plaintext of a text, ready to be encrypted.
+impl Incoming {
+    /// The earlier message that this is about.
+    pub fn about(&self) -> Option<RemoteMessageId> {
+        match self {
+            Self::Text(text) => text.answers(),
+            Self::Reaction { target, .. }
+            | Self::Edit { target, .. }
+            | Self::Deletion { target } => Some(target.clone()),
+            Self::Nothing | Self::NotShown { .. } | Self::Malformed => None,
+        }
+    }
+}
+
+/// A text of a contact.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IncomingText {
+    body: String,
+    quote: Option<Quote>,
+}
+
+impl IncomingText {
+    /// The message that it answers.
+    pub fn answers(&self) -> Option<RemoteMessageId> {
+        self.quote.as_ref().map(|quote| RemoteMessageId(quote.id.clone()))
+    }
+
+    /// The contents of one or more `m.room.message` events, in order: a long text does not fit into
+    /// one. Without an `answered` event, what it answers stands above it as a quotation.
+    pub fn contents(&self, answered: Option<&EventId>) -> Vec<Value> {
+        let quoted = self.quote.as_ref().and_then(|quote| quote.text.as_deref());
+        let body = match (answered, quoted) {
+            (None, Some(quoted)) => format!("{}{}", quotation(quoted), self.body),
+            _ => self.body.clone(),
+        };
+        let mut contents: Vec<Value> = markup::to_matrix_parts(&body).iter().map(content).collect();
+        if let (Some(event), Some(first)) = (answered, contents.first_mut()) {
+            first["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
+        }
+        contents
+    }
+
+    /// The same for a text that replaces an `earlier` event. Where that is not known, or the text
+    /// does not fit into one event, it is a new message with a marker: nothing of it is lost.
+    pub fn replacing(&self, earlier: Option<&EventId>) -> Vec<Value> {
+        let parts = markup::to_matrix_parts(&self.body);
+        let (Some(event), [text]) = (earlier, parts.as_slice()) else {
+            let body = format!("{EDIT_MARKER}{}", self.body);
+            return Self { body, quote: None }.contents(earlier);
+        };
+        vec![json!({
+            "msgtype": "m.text",
+            // For clients that know no edits. An event has no room for the whole text twice.
+            "body": format!("* {}", shortened(&text.body)),
+            "m.new_content": content(text),
+            "m.relates_to": {"rel_type": "m.replace", "event_id": event},
+        })]
+    }
+}
+
+/// At most [`limits::QUOTE_CHARS_MAX`] characters of a text, and a sign that there was more.
+pub(super) fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(limits::QUOTE_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn quotation(text: &str) -> String {
+    text.lines().flat_map(|line| ["> ", line, "\n"]).collect()
+}
+
+/// The content of an `m.reaction` to `event`.
+pub fn reaction(event: &EventId, emoji: &str) -> Value {
+    json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": emoji}})
+}
+
+/// What stands for a reaction to a message that is no event here.
+pub fn reaction_to_unknown(emoji: &str) -> Value {
+    let body = format!("reacted with {emoji} to a message that is not in this room");
+    json!({"msgtype": "m.emote", "body": body})
+}
+
+/// What is sent to the network. Whoever makes one has kept to the limits.
+#[derive(Clone, PartialEq, Eq)]
+pub enum NetworkMessage {
+    Text {
+        text: String,
+        quote: Option<Quoted>,
+    },
+    Reaction {
+        chat: RemoteUser,
+        /// The message that it is for, and whose that is.
+        target: RemoteMessageId,
+        direction: Direction,
+        /// `None` takes an earlier one back.
+        emoji: Option<String>,
+        at: Timestamp,
+    },
+}
+
+/// The message that a text answers, as the contact knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Quoted {
+    pub id: RemoteMessageId,
+    pub sender: Option<RemoteUser>,
+    pub text: Option<String>,
+}
+
+/// The padded plaintext of a message, ready to be encrypted.
 ///
 /// The translation has refused whatever is too long, so this cannot fail.
-pub fn network_plaintext(text: &str, rng: &mut impl CryptoRng) -> Vec<u8> {
-    let encoded = message::encode_text(text).expect("the translation has the stricter limit");
-    message::pad(encoded, rng)
+pub fn network_plaintext(message: &NetworkMessage, rng: &mut impl CryptoRng) -> Vec<u8> {
+    let encoded = match message {
+        NetworkMessage::Text { text, quote: None } => message::encode_text(text),
+        NetworkMessage::Text { text, quote: Some(Quoted { id, sender, text: quoted }) } => {
+            let sender = sender.as_ref().map(|sender| Personal(sender.0.clone()));
+            let quote = Quote { id: id.0.clone(), sender, text: quoted.clone() };
+            message::encode_reply(text, &quote)
+        }
+        NetworkMessage::Reaction { chat, target, direction, emoji, at } => {
+            let target = message::Target {
+                chat: Some(Personal(chat.0.clone())),
+                from_me: *direction == Direction::ToNetwork,
+                id: target.0.clone(),
+            };
+            message::encode_reaction(&Reaction { target, emoji: emoji.clone() }, *at)
+        }
+    };
+    message::pad(encoded.expect("the translation has the stricter limits"), rng)
 }
 
 /// Reads a decrypted, still padded message.
@@ -35,10 +185,22 @@ pub fn incoming(padded: &[u8]) -> Incoming {
     };
     match message.content {
         MessageContent::Text(text) if text.body.is_empty() => Incoming::Nothing,
-        MessageContent::Text(text) => {
-            let parts = markup::to_matrix_parts(&text.body);
-            Incoming::Text(parts.iter().map(content).collect())
+        MessageContent::Text(message::Text { body, quote }) => {
+            Incoming::Text(IncomingText { body, quote })
         }
+        MessageContent::Reaction(Reaction { target, emoji }) => {
+            Incoming::Reaction { target: RemoteMessageId(target.id), emoji }
+        }
+        MessageContent::Edit(Edit { target, text }) => Incoming::Edit {
+            target: RemoteMessageId(target.id),
+            text: IncomingText { body: text.body, quote: None },
+        },
+        MessageContent::Deletion(target) => {
+            Incoming::Deletion { target: RemoteMessageId(target.id) }
+        }
+        MessageContent::Reaction(_) => Incoming::NotShown { kind: "reaction".to_owned() },
+        MessageContent::Edit(_) => Incoming::NotShown { kind: "edit".to_owned() },
+        MessageContent::Deletion(_) => Incoming::NotShown { kind: "deletion".to_owned() },
         MessageContent::Silent { .. } => Incoming::Nothing,
         MessageContent::Unsupported { kind } => Incoming::NotShown { kind: kind.to_owned() },
     }
@@ -57,9 +219,33 @@ impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Text(_) => "Text(…)",
+            Self::Reaction { .. } => "Reaction(…)",
+            Self::Edit { .. } => "Edit(…)",
+            Self::Deletion { .. } => "Deletion",
             Self::Nothing => "Nothing",
             Self::NotShown { .. } => "NotShown",
             Self::Malformed => "Malformed",
+        })
+    }
+}
+
+impl std::fmt::Debug for IncomingText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IncomingText({} bytes)", self.body.len())
+    }
+}
+
+impl std::fmt::Debug for Quoted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Quoted({:?})", self.id)
+    }
+}
+
+impl std::fmt::Debug for NetworkMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text { .. } => "Text(…)",
+            Self::Reaction { .. } => "Reaction(…)",
         })
     }
 }
@@ -70,10 +256,84 @@ mod tests {
 
     use super::*;
 
+    fn text(text: &str, quote: Option<Quoted>) -> NetworkMessage {
+        NetworkMessage::Text { text: text.to_owned(), quote }
+    }
+
+    fn quote(text: Option<&str>) -> Quoted {
+        let id = RemoteMessageId("ABC".to_owned());
+        Quoted { id, sender: None, text: text.map(str::to_owned) }
+    }
+
+    fn contents_of(message: &NetworkMessage, answered: Option<&EventId>) -> Vec<Value> {
+        let padded = network_plaintext(message, &mut StdRng::seed_from_u64(1));
+        let Incoming::Text(text) = incoming(&padded) else { unreachable!("no text") };
+        text.contents(answered)
+    }
+
+    #[test]
+    fn an_answer_relates_to_its_event_or_quotes() {
+        let event = ruma::event_id!("$1");
+        let related = contents_of(&text("yes", Some(quote(Some("sure?")))), Some(event));
+        let relation = json!({"m.in_reply_to": {"event_id": "$1"}});
+        assert_eq!((&related[0]["body"], &related[0]["m.relates_to"]), (&json!("yes"), &relation));
+        let quoted = contents_of(&text("yes", Some(quote(Some("sure?\n\nreally?")))), None);
+        assert_eq!(quoted[0]["body"], "> sure?\n> \n> really?\nyes");
+        assert!(quoted[0]["m.relates_to"].is_null());
+        let bare = contents_of(&text("yes", Some(quote(None))), None);
+        assert_eq!(bare[0], json!({"msgtype": "m.text", "body": "yes"}));
+    }
+
+    #[test]
+    fn a_long_answer_relates_once() {
+        let event = ruma::event_id!("$1");
+        let contents = contents_of(&text(&"word ".repeat(12_000), Some(quote(None))), Some(event));
+        let related = contents.iter().filter(|content| !content["m.relates_to"].is_null());
+        assert!(contents.len() > 1);
+        assert_eq!(related.count(), 1);
+    }
+
+    fn edit_of(body: &str) -> IncomingText {
+        let target = message::Target { chat: None, from_me: true, id: "ABC".to_owned() };
+        let encoded = message::encode_edit(&target, body, 1).unwrap();
+        let incoming = incoming(&message::pad(encoded, &mut StdRng::seed_from_u64(1)));
+        assert_eq!(incoming.about(), Some(RemoteMessageId("ABC".to_owned())));
+        let Incoming::Edit { text, .. } = incoming else { unreachable!("no edit") };
+        text
+    }
+
+    #[test]
+    fn an_edit_replaces_its_event_or_is_a_new_message() {
+        let event = ruma::event_id!("$1");
+        let replaced = edit_of("*new*").replacing(Some(event));
+        let formatted = "<strong>new</strong>";
+        assert_eq!(replaced[0]["m.new_content"]["formatted_body"], formatted);
+        assert_eq!(replaced[0]["m.relates_to"]["event_id"], "$1");
+        let anew = edit_of("*new*").replacing(None);
+        assert_eq!(anew[0]["body"], "\u{270f}\u{fe0f} *new*");
+        assert!(anew[0]["m.relates_to"].is_null());
+        // Too long for one event: nothing is replaced by half of it.
+        let parts = edit_of(&"word ".repeat(12_000)).replacing(Some(event));
+        assert!(parts.len() > 1);
+        assert_eq!(parts[0]["m.relates_to"], json!({"m.in_reply_to": {"event_id": "$1"}}));
+    }
+
+    /// The longest edit that replaces still fits into an encrypted event (client-server API, "Size
+    /// limits"): base64 takes a third on top, and keys, ids and signatures the rest.
+    #[test]
+    fn the_longest_edit_fits_into_an_event() {
+        let event = ruma::event_id!("$1");
+        let mut longest = "\u{1}".repeat(markup::MATRIX_TEXT_BYTES_MAX / 6 - 1);
+        let replaced = edit_of(&longest).replacing(Some(event));
+        assert_eq!(replaced.len(), 1);
+        assert!(replaced[0].to_string().len() * 4 / 3 < 64_000);
+        longest.push_str("\u{1}\u{1}");
+        assert!(edit_of(&longest).replacing(Some(event)).len() > 1);
+    }
+
     #[test]
     fn a_text_comes_back_as_it_was_sent() {
-        let padded = network_plaintext("hello *world* مرحبا 🎉", &mut StdRng::seed_from_u64(1));
-        let Incoming::Text(contents) = incoming(&padded) else { unreachable!("no text") };
+        let contents = contents_of(&text("hello *world* مرحبا 🎉", None), None);
         assert_eq!(contents.len(), 1);
         assert_eq!(contents[0]["body"], "hello *world* مرحبا 🎉");
         let formatted = contents[0]["formatted_body"].as_str().unwrap();

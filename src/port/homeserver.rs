@@ -11,6 +11,9 @@ use crate::domain::{
     item::{OutboundEvent, RawEvent},
 };
 
+/// The type of an event that redacts the one that its content names as `redacts`.
+pub const REDACTION: &str = "m.room.redaction";
+
 /// What is asked of the homeserver to make a direct chat's room. Repeating it finds the same room.
 #[derive(Clone, Debug)]
 pub struct DirectRoom {
@@ -53,7 +56,8 @@ pub trait Homeserver: Send + Sync {
 
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure>;
 
-    /// Sends under the event's own transaction id, so a repetition gives the same event id.
+    /// Sends under the event's own transaction id, so a repetition gives the same event id. An event
+    /// of the type [`REDACTION`] redacts.
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure>;
 
     /// Fetches an event again: the homeserver is the archive.

@@ -13,7 +13,10 @@ use ruma::{DeviceId, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, Us
 use super::{Failure, network::LoginKeys};
 use crate::{
     domain::{
-        bridged::{Consent, Delivery, Ghost, Login, LoginState, Message, Portal, Timestamp},
+        bridged::{
+            Consent, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
+            Timestamp,
+        },
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser},
         item::{Destination, InboxItem, OutboxItem},
     },
@@ -80,6 +83,15 @@ pub enum Change {
         portal: PortalKey,
         remote_id: RemoteMessageId,
         delivery: Delivery,
+    },
+
+    /// Makes it the one current reaction of its side to its target.
+    ReactionSaved(Reaction),
+    /// The side has no current reaction to the target any more.
+    ReactionRemoved {
+        portal: PortalKey,
+        direction: Direction,
+        target: RemoteMessageId,
     },
 
     /// We asked the network once more to send a message again that did not decrypt.
@@ -267,6 +279,21 @@ pub trait Storage: KeyStores {
         room: &RoomId,
         event: &EventId,
     ) -> Result<Option<Message>, Failure>;
+
+    /// The message that is one side's current reaction to a message.
+    async fn reaction_on(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        target: &RemoteMessageId,
+    ) -> Result<Option<RemoteMessageId>, Failure>;
+    /// What a message that is a reaction, current or not, is for; `None` for any other message.
+    async fn reaction_target(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<RemoteMessageId>, Failure>;
 
     /// How often we asked for a message again.
     async fn retries_asked(

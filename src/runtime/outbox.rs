@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ruma::OwnedEventId;
 
 use super::{
     commit::commit,
@@ -17,14 +18,15 @@ use crate::{
         bridged::Delivery,
         ids::{Lane, PortalKey},
         item::{
-            Destination, Envelope, OutboundEvent, OutboundReceipt, OutboundReceiptKind, OutboxItem,
-            Shown,
+            Destination, Envelope, OutboundEvent, OutboundReceipt, OutboundReceiptKind,
+            OutboundRedaction, OutboxItem, Shown,
         },
         limits,
         notice::Notice,
     },
     port::{
         Failure, NetworkLink, Retry,
+        homeserver::REDACTION,
         network::{Accepted, OurBundle},
         storage::{Change, OutboxRow},
     },
@@ -80,6 +82,7 @@ impl Outbox {
     async fn send(&self, item: &OutboxItem) -> Result<Vec<Change>, Failure> {
         match item {
             OutboxItem::Event(event) => self.event(event).await,
+            OutboxItem::Redaction(redaction) => self.redaction(redaction).await,
             OutboxItem::Envelope(envelope) => self.envelope(envelope).await,
             OutboxItem::Receipt(receipt) => self.receipt(receipt).await,
         }
@@ -87,9 +90,38 @@ impl Outbox {
 
     async fn event(&self, event: &OutboundEvent) -> Result<Vec<Change>, Failure> {
         let id = self.ports.homeserver.send(event).await?;
-        let Some(Shown { login, from, id: remote_id }) = event.shows.clone() else {
-            return Ok(Vec::new());
-        };
+        Ok(event.shows.clone().map(|shown| self.shown(shown, Some(id))).unwrap_or_default())
+    }
+
+    async fn redaction(&self, redaction: &OutboundRedaction) -> Result<Vec<Change>, Failure> {
+        let OutboundRedaction { portal, redacts, .. } = redaction.clone();
+        let shown = self.ports.storage.message_by_remote(&portal, &redacts).await?;
+        let mut done = None;
+        if let Some(event) = shown.and_then(|message| message.event) {
+            let event = OutboundEvent {
+                sender: redaction.sender.clone(),
+                room: redaction.room.clone(),
+                transaction_id: redaction.transaction_id.clone(),
+                event_type: REDACTION.to_owned(),
+                content: serde_json::json!({"redacts": event}),
+                shows: None,
+            };
+            match self.ports.homeserver.send(&event).await {
+                Ok(id) => done = Some(id),
+                // Somebody took away the ghost's power in the room. What is seen is then one
+                // reaction too many, which is no reason to set anything aside.
+                Err(failure) if failure.retry == Retry::Never => {
+                    tracing::warn!(lane = ?portal, %failure, "the homeserver refused a redaction");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(redaction.shows.clone().map(|shown| self.shown(shown, done)).unwrap_or_default())
+    }
+
+    /// What is true once a message of the network has been shown.
+    fn shown(&self, shown: Shown, event: Option<OwnedEventId>) -> Vec<Change> {
+        let Shown { login, from, id: remote_id } = shown;
         let ghost = self.ports.namer.ghost_key(&from.user);
         let portal = PortalKey { login: login.clone(), ghost };
         let receipt = OutboundReceipt {
@@ -99,10 +131,9 @@ impl Outbox {
             kind: OutboundReceiptKind::Delivered,
         };
         let lane = Lane::Portal(portal.clone());
-        Ok(vec![
-            Change::MessageShown { portal, remote_id, event: id },
-            Change::OutboxAdded { lane, item: OutboxItem::Receipt(receipt) },
-        ])
+        let told = Change::OutboxAdded { lane, item: OutboxItem::Receipt(receipt) };
+        let known = event.map(|event| Change::MessageShown { portal, remote_id, event });
+        known.into_iter().chain([told]).collect()
     }
 
     async fn envelope(&self, envelope: &Envelope) -> Result<Vec<Change>, Failure> {

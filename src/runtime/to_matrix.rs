@@ -5,8 +5,14 @@
 //! of the inbox row. A crash before it repeats everything from the stored ciphertext; a crash after
 //! it can only send the same event under the same transaction id.
 
-use ruma::OwnedRoomId;
+mod arrival;
+mod reaction;
+mod target;
 
+use ruma::OwnedRoomId;
+use serde_json::Value;
+
+use self::{arrival::Arrival, target::Target};
 use super::{
     outcome::Outcome,
     ports::Ports,
@@ -17,13 +23,13 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::{ActAs, Delivery, Direction, Login, Message},
-        ids::{Lane, PortalKey},
+        bridged::{Delivery, Direction, Message},
+        ids::PortalKey,
         item::{
             InboundMessage, OutboundEvent, OutboundReceipt, OutboundReceiptKind, OutboxItem, Shown,
         },
         limits,
-        notice::Notice,
+        notice::{Earlier, Notice},
         text::{self, Incoming},
     },
     port::{
@@ -33,6 +39,15 @@ use crate::{
     },
     signal::DecryptError,
 };
+
+/// What a message comes to.
+enum Effect {
+    Nothing,
+    /// Events of the ghost with these contents.
+    Messages(Vec<Value>),
+    /// No message, but these.
+    Changes(Vec<Change>),
+}
 
 /// The path to Matrix.
 #[derive(Debug)]
@@ -64,13 +79,14 @@ impl ToMatrix {
         if known.is_some_and(|known| known.direction == Direction::ToMatrix) {
             return Ok(Outcome::nothing());
         }
+        let arrival = Arrival { login: &login, key, message };
         let Some(ciphertext) = &message.ciphertext else {
-            return self.ask_again(&login, key, message, DecryptError::Malformed).await;
+            return self.ask_again(&arrival, DecryptError::Malformed).await;
         };
         match self.sessions.open(key, &keys, &message.from, ciphertext).await {
-            Ok(opened) => self.show(row, &login, key, message, opened).await,
+            Ok(opened) => self.show(row, &arrival, opened).await,
             Err(OpenFailure::Duplicate) => Ok(Outcome::nothing()),
-            Err(OpenFailure::AskAgain(error)) => self.ask_again(&login, key, message, error).await,
+            Err(OpenFailure::AskAgain(error)) => self.ask_again(&arrival, error).await,
             Err(OpenFailure::Outside(failure)) => Err(failure),
         }
     }
@@ -78,93 +94,141 @@ impl ToMatrix {
     async fn show(
         &self,
         row: &InboxRow,
-        login: &Login,
-        key: &PortalKey,
-        message: &InboundMessage,
+        arrival: &Arrival<'_>,
         opened: Opened,
     ) -> Result<Outcome, Failure> {
         let Opened { plaintext, mut changes, identity_changed } = opened;
-        let contents = match text::incoming(&plaintext) {
-            Incoming::Nothing => return Ok(Outcome::Done(changes)),
-            Incoming::Text(contents) => contents,
-            Incoming::NotShown { kind } => vec![notice(&Notice::MessageKindNotShown { kind })],
-            Incoming::Malformed => {
-                tracing::warn!(row = row.id.0, "a decrypted message is malformed");
-                vec![notice(&Notice::MessageUndecryptable)]
-            }
+        let incoming = text::incoming(&plaintext);
+        let target = match incoming.about() {
+            Some(id) => self.target(arrival.key, &id).await?,
+            None => Target::Unknown,
         };
-        let room = self.room(login, message).await?;
-        let mut all = Vec::with_capacity(contents.len() + 1);
-        if identity_changed {
-            all.push(notice(&Notice::IdentityChanged));
+        if matches!(target, Target::Coming) {
+            let until = self.ports.clock.now() + limits::millis(limits::EVENT_WAIT);
+            return Ok(Outcome::Wait { until });
         }
-        all.extend(contents);
-        let last = all.len() - 1;
-        for (part, content) in all.iter().enumerate() {
-            let shown = (part == last).then(|| Shown {
-                login: login.id.clone(),
-                from: message.from.clone(),
-                id: message.id.clone(),
-            });
-            changes.push(self.event(login, key, &room, message, part, content, shown).await?);
+        if matches!(incoming, Incoming::Malformed) {
+            tracing::warn!(row = row.id.0, "a decrypted message is malformed");
         }
-        changes.push(Change::MessageAdded(Message {
-            portal: key.clone(),
-            direction: Direction::ToMatrix,
-            remote_id: message.id.clone(),
-            event: None,
-            delivery: Delivery::Committed,
-            at: self.ports.clock.now(),
-        }));
+        match self.effect(arrival, incoming, &target).await? {
+            Effect::Nothing => {}
+            Effect::Changes(more) => {
+                if identity_changed {
+                    let about = format!("identity/{}", arrival.message.id.0);
+                    let notice = &Notice::IdentityChanged;
+                    changes.extend(self.speech.to_portal(arrival.key, notice, &about).await?);
+                }
+                changes.extend(more);
+                changes.push(self.in_map(arrival));
+            }
+            Effect::Messages(mut contents) => {
+                if identity_changed {
+                    contents.insert(0, notice(&Notice::IdentityChanged));
+                }
+                changes.extend(self.messages(arrival, &contents).await?);
+                changes.push(self.in_map(arrival));
+            }
+        }
         Ok(Outcome::Done(changes))
     }
 
-    async fn room(&self, login: &Login, message: &InboundMessage) -> Result<OwnedRoomId, Failure> {
+    async fn effect(
+        &self,
+        arrival: &Arrival<'_>,
+        incoming: Incoming,
+        target: &Target,
+    ) -> Result<Effect, Failure> {
+        let said = |notice_said: &Notice| Effect::Messages(vec![notice(notice_said)]);
+        Ok(match incoming {
+            Incoming::Nothing => Effect::Nothing,
+            Incoming::Text(text) => Effect::Messages(text.contents(target.event())),
+            Incoming::Edit { text, .. } => Effect::Messages(text.replacing(target.theirs())),
+            Incoming::Reaction { target: id, emoji } => {
+                let room = self.room(arrival).await?;
+                let (event, emoji) = (target.event(), emoji.as_deref());
+                return self.reaction(arrival, &room, id, event, emoji).await;
+            }
+            Incoming::Deletion { target: id } if target.theirs().is_some() => {
+                let room = self.room(arrival).await?;
+                let transaction_id = self.transaction_id("deletion", arrival.key, &id);
+                let shown = Some(arrival.shown());
+                Effect::Changes(vec![arrival.redaction(&room, id, transaction_id, shown)])
+            }
+            Incoming::Deletion { .. } => said(&Notice::Earlier(Earlier::DeletedUnknown)),
+            Incoming::NotShown { kind } => said(&Notice::MessageKindNotShown { kind }),
+            Incoming::Malformed => said(&Notice::MessageUndecryptable),
+        })
+    }
+
+    /// The events that show a message. The last one stands for it.
+    async fn messages(
+        &self,
+        arrival: &Arrival<'_>,
+        contents: &[Value],
+    ) -> Result<Vec<Change>, Failure> {
+        let room = self.room(arrival).await?;
+        let mut changes = Vec::with_capacity(contents.len() + 1);
+        for (part, content) in contents.iter().enumerate() {
+            let shows = (part + 1 == contents.len()).then(|| arrival.shown());
+            changes.push(self.event(arrival, &room, part, content, shows).await?);
+        }
+        Ok(changes)
+    }
+
+    fn in_map(&self, arrival: &Arrival<'_>) -> Change {
+        Change::MessageAdded(Message {
+            portal: arrival.key.clone(),
+            direction: Direction::ToMatrix,
+            remote_id: arrival.message.id.clone(),
+            event: None,
+            delivery: Delivery::Committed,
+            at: self.ports.clock.now(),
+        })
+    }
+
+    async fn room(&self, arrival: &Arrival<'_>) -> Result<OwnedRoomId, Failure> {
+        let Arrival { login, message, .. } = arrival;
         let name = message.display_name.as_deref();
         let portal = self.rooms.ensure_portal(login, &message.from.user, name).await?;
         portal.room.ok_or_else(|| Failure::later("the portal's room does not exist yet"))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event, used once")]
     async fn event(
         &self,
-        login: &Login,
-        key: &PortalKey,
+        arrival: &Arrival<'_>,
         room: &OwnedRoomId,
-        message: &InboundMessage,
         part: usize,
-        content: &serde_json::Value,
+        content: &Value,
         shows: Option<Shown>,
     ) -> Result<Change, Failure> {
-        let sender = ActAs::Ghost(key.ghost.clone());
+        let Arrival { login, key, message } = arrival;
+        let sender = arrival.sender();
         let readers = [login.person.clone()];
         let plain = Plain { event_type: "m.room.message", content };
         let content = self.ports.cipher.encrypt(&sender, room, &readers, plain).await?;
         let part = part.to_string();
         let about = ["message", &key.login.0, &key.ghost.0, &message.id.0, &part];
-        let event = OutboundEvent {
+        Ok(arrival.add(OutboxItem::Event(OutboundEvent {
             transaction_id: self.ports.namer.transaction_id(&about),
             sender,
             room: room.clone(),
             event_type: "m.room.encrypted".to_owned(),
             content,
             shows,
-        };
-        Ok(Change::OutboxAdded { lane: Lane::Portal(key.clone()), item: OutboxItem::Event(event) })
+        })))
     }
 
     /// A retry receipt with a fresh prekey of ours; after the last one, a notice.
     async fn ask_again(
         &self,
-        login: &Login,
-        key: &PortalKey,
-        message: &InboundMessage,
+        arrival: &Arrival<'_>,
         error: DecryptError,
     ) -> Result<Outcome, Failure> {
+        let Arrival { login, key, message } = *arrival;
         let asked = self.ports.storage.retries_asked(key, &message.id).await?;
         tracing::warn!(lane = ?key, asked, %error, "a message did not decrypt");
         if asked >= limits::MESSAGE_RETRIES_MAX {
-            self.room(login, message).await?;
+            self.room(arrival).await?;
             let about = format!("undecryptable/{}", message.id.0);
             let said = self.speech.to_portal(key, &Notice::MessageUndecryptable, &about).await?;
             return Ok(Outcome::Done(said.into_iter().collect()));
@@ -180,15 +244,14 @@ impl ToMatrix {
                 prekey: prekey.id(),
             },
         };
-        let lane = Lane::Portal(key.clone());
         Ok(Outcome::Done(vec![
             Change::PreKeysAdded { login: login.id.clone(), prekeys: vec![prekey] },
             Change::RetryAsked { portal: key.clone(), remote_id: message.id.clone() },
-            Change::OutboxAdded { lane, item: OutboxItem::Receipt(receipt) },
+            arrival.add(OutboxItem::Receipt(receipt)),
         ]))
     }
 }
 
-fn notice(notice: &Notice) -> serde_json::Value {
+fn notice(notice: &Notice) -> Value {
     serde_json::json!({"msgtype": "m.notice", "body": notice.text()})
 }

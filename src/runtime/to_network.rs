@@ -3,6 +3,9 @@
 //! Decrypt, decide, translate, encrypt, and **one commit**: the session record, the message map,
 //! the envelope and the end of the inbox row. From there a crash can only send identical bytes.
 
+mod saying;
+
+use self::saying::{Said, Saying};
 use super::{
     connection::Links,
     outcome::Outcome,
@@ -15,14 +18,14 @@ use crate::{
         bridged::{ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal},
         event::Event,
         ids::Lane,
-        item::{Envelope, EnvelopePart, OutboxItem, RawEvent},
+        item::{Envelope, EnvelopeKind, EnvelopePart, OutboxItem, RawEvent},
         limits,
         notice::Notice,
-        outgoing::{Outgoing, outgoing},
         text,
     },
     port::{
         Failure,
+        homeserver::REDACTION,
         network::LoginKeys,
         room_cipher::{DecryptFailure, Decrypted},
         storage::{Change, InboxRow},
@@ -60,7 +63,7 @@ impl ToNetwork {
         raw: &RawEvent,
     ) -> Result<Outcome, Failure> {
         match event.event_type.as_str() {
-            "m.room.encrypted" => {}
+            "m.room.encrypted" | "m.reaction" | REDACTION => {}
             "m.room.message" | "m.sticker" => return self.unencrypted(portal, event).await,
             _ => return Ok(Outcome::nothing()),
         }
@@ -69,10 +72,13 @@ impl ToNetwork {
             return Ok(Outcome::nothing());
         }
         let Some(parties) = self.parties(portal).await? else {
+            if event.event_type == REDACTION {
+                return Ok(Outcome::nothing());
+            }
             return self.refuse(portal, event, &Notice::NotLoggedIn).await;
         };
-        let decrypted = match self.decrypt(portal, event, raw).await {
-            Ok(decrypted) => decrypted,
+        let said = match self.said(portal, &parties, event, raw).await {
+            Ok(said) => said,
             Err(DecryptFailure::MissingKey) => {
                 return self.await_key(row, portal, event, raw).await;
             }
@@ -82,12 +88,10 @@ impl ToNetwork {
             }
             Err(DecryptFailure::Outside(failure)) => return Err(failure),
         };
-        match decide(&parties, &decrypted) {
-            Outgoing::Nothing => Ok(Outcome::nothing()),
-            Outgoing::Refused(notice) => self.refuse(portal, event, &notice).await,
-            Outgoing::Text { text, notices } => {
-                self.forward(portal, &parties, event, &text, notices).await
-            }
+        match said {
+            Said::Nothing => Ok(Outcome::nothing()),
+            Said::Refused(notice) => self.refuse(portal, event, &notice).await,
+            Said::Saying(saying) => self.forward(portal, &parties, event, *saying).await,
         }
     }
 
@@ -107,26 +111,26 @@ impl ToNetwork {
         let Some(raw) = self.ports.homeserver.event(&who, room, event_id).await? else {
             return Ok(Vec::new());
         };
-        let decrypted = match self.ports.cipher.decrypt(&who, room, &raw).await {
-            Ok(decrypted) => decrypted,
+        let Some(event) = Event::parse(&raw) else { return Ok(Vec::new()) };
+        let said = match self.said(portal, &parties, &event, &raw).await {
+            Ok(said) => said,
             Err(DecryptFailure::Outside(failure)) => return Err(failure),
             Err(DecryptFailure::MissingKey | DecryptFailure::Undecryptable(_)) => {
                 return Ok(Vec::new());
             }
         };
-        let Outgoing::Text { text, .. } = decide(&parties, &decrypted) else {
-            return Ok(Vec::new());
-        };
+        let Said::Saying(saying) = said else { return Ok(Vec::new()) };
         let link = self.links.link(&portal.key.login);
         let recipient = recipient(portal, &parties, link.as_deref());
-        let plaintext = text::network_plaintext(&text, &mut self.ports.rng());
+        let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
         let sealed = match self.sessions.seal_anew(&recipient, device, &plaintext).await {
             Ok(sealed) => sealed,
             Err(SealFailure::Outside(failure)) => return Err(failure),
             Err(SealFailure::NoKeys | SealFailure::InvalidKeys) => return Ok(Vec::new()),
         };
         let mut changes = sealed.changes;
-        changes.push(envelope(portal, &parties, message.remote_id.clone(), sealed.parts));
+        let id = message.remote_id.clone();
+        changes.push(envelope(portal, &parties, id, saying.kind, sealed.parts));
         if sealed.identity_changed {
             // A new phone cannot read the old session: this is how most people hear of it.
             let about = format!("again/{}", message.remote_id.0);
@@ -180,15 +184,14 @@ impl ToNetwork {
         portal: &Portal,
         parties: &Parties,
         event: &Event,
-        text: &str,
-        mut notices: Vec<Notice>,
+        saying: Saying,
     ) -> Result<Outcome, Failure> {
         let Some(link) = self.links.link(&portal.key.login) else {
             let until = self.ports.clock.now() + limits::millis(limits::LINK_WAIT);
             return Ok(Outcome::Wait { until });
         };
         let recipient = recipient(portal, parties, Some(&*link));
-        let plaintext = text::network_plaintext(text, &mut self.ports.rng());
+        let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
         let Sealed { parts, mut changes, identity_changed } =
             match self.sessions.seal(&recipient, &plaintext).await {
                 Ok(sealed) => sealed,
@@ -209,7 +212,9 @@ impl ToNetwork {
             delivery: Delivery::Committed,
             at: self.ports.clock.now(),
         }));
-        changes.push(envelope(portal, parties, remote_id, parts));
+        changes.push(envelope(portal, parties, remote_id, saying.kind, parts));
+        changes.extend(saying.changes);
+        let mut notices = saying.notices;
         if identity_changed {
             notices.push(Notice::IdentityChanged);
         }
@@ -260,11 +265,6 @@ impl ToNetwork {
     }
 }
 
-fn decide(parties: &Parties, decrypted: &Decrypted) -> Outgoing {
-    let Decrypted { sender, event_type, content, .. } = decrypted;
-    outgoing(&parties.login.person, sender, event_type, content)
-}
-
 fn recipient<'a>(
     portal: &'a Portal,
     parties: &'a Parties,
@@ -277,9 +277,10 @@ fn envelope(
     portal: &Portal,
     parties: &Parties,
     id: crate::domain::ids::RemoteMessageId,
+    kind: EnvelopeKind,
     parts: Vec<EnvelopePart>,
 ) -> Change {
     let login = portal.key.login.clone();
-    let item = Envelope { login, id, to: parties.ghost.remote.clone(), parts };
+    let item = Envelope { login, id, to: parties.ghost.remote.clone(), kind, parts };
     Change::OutboxAdded { lane: Lane::Portal(portal.key.clone()), item: OutboxItem::Envelope(item) }
 }

@@ -182,7 +182,7 @@ pub(super) async fn retries(
     u32::try_from(asked.unwrap_or(0)).map_err(|_| Error::Unreadable { column: "retry.asked" })
 }
 
-fn direction_to_text(direction: Direction) -> &'static str {
+pub(super) fn direction_to_text(direction: Direction) -> &'static str {
     match direction {
         Direction::ToNetwork => TO_NETWORK,
         Direction::ToMatrix => TO_MATRIX,

@@ -8,7 +8,10 @@ use assert_matches::assert_matches;
 use causeway::{
     domain::{
         ids::{RemoteAddress, RemoteMessageId, RemoteUser},
-        item::{Envelope, EnvelopePart, InboundReceiptKind, OutboundReceipt, OutboundReceiptKind},
+        item::{
+            Envelope, EnvelopeKind, EnvelopePart, InboundReceiptKind, OutboundReceipt,
+            OutboundReceiptKind,
+        },
     },
     interop::FanOut,
     port::{
@@ -148,6 +151,7 @@ fn envelope(correspondent: &mut Correspondent, to: &RemoteUser, id: &str, text: 
         login: correspondent.credentials.login.clone(),
         id: RemoteMessageId(id.to_owned()),
         to: to.clone(),
+        kind: EnvelopeKind::Text,
         parts: vec![EnvelopePart { device: 0, ciphertext }],
     }
 }

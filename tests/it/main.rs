@@ -12,6 +12,7 @@ mod crash;
 mod ground;
 #[cfg(test)]
 mod interop;
+mod kinds;
 mod matrix;
 mod media_service;
 mod refusals;

@@ -13,6 +13,7 @@ mod crashes;
 mod cut;
 mod faces;
 mod homeserver;
+mod kinds;
 mod leaving;
 mod network;
 mod stage;

@@ -4,14 +4,20 @@
 //! understood here are named, so that a person can be told what they miss; their content stays
 //! unread.
 
+mod change;
 mod kind;
 mod padding;
+mod quote;
+mod reaction;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub use change::{Edit, encode_deletion, encode_edit};
 pub use padding::{MAX_PADDING, pad, unpad};
+pub use quote::{Quote, encode_reply};
+pub use reaction::{MAX_REACTION_CHARS, Reaction, Target, encode_reaction};
 use waproto::{
     buffa::{
         MessageField,
@@ -37,6 +43,12 @@ pub const MAX_WRAPPERS: usize = 4;
 pub enum MessageContent {
     /// A text.
     Text(Text),
+    /// An emoji for a message, or none any more.
+    Reaction(Reaction),
+    /// A text that replaces an earlier one.
+    Edit(Edit),
+    /// An earlier message is taken back.
+    Deletion(Target),
     /// Nothing to show: keys, protocol steps.
     Silent {
         /// The name of the field that is set.
@@ -54,6 +66,8 @@ pub enum MessageContent {
 pub struct Text {
     /// The text, in the network's own markup.
     pub body: String,
+    /// The message that it answers, if it answers one.
+    pub quote: Option<Quote>,
 }
 
 /// A message and how it came.
@@ -85,16 +99,27 @@ pub enum MessageError {
         /// How many.
         chars: usize,
     },
+    /// An answer or a reaction to no message.
+    #[error("it names no message that it is about")]
+    NoTarget,
+    /// Blank, or more than [`MAX_REACTION_CHARS`] characters.
+    #[error("a reaction that is no emoji")]
+    NoEmoji,
 }
 
 /// Writes a text as a message, without padding.
 pub fn encode_text(body: &str) -> Result<Vec<u8>, MessageError> {
+    check_text(body)?;
+    let message = Message { conversation: Some(body.to_owned()), ..Default::default() };
+    Ok(message_to_vec(&message))
+}
+
+fn check_text(body: &str) -> Result<(), MessageError> {
     let chars = body.chars().count();
     if chars > MAX_TEXT_CHARS {
         return Err(MessageError::TextTooLong { chars });
     }
-    let message = Message { conversation: Some(body.to_owned()), ..Default::default() };
-    Ok(message_to_vec(&message))
+    Ok(())
 }
 
 /// Wraps an encoded message as the copy for another device of its sender.
@@ -119,11 +144,14 @@ pub fn decode(bytes: &[u8]) -> Result<Incoming, MessageError> {
             return Ok(Incoming { content, sent_to, ephemeral });
         };
         let content = match kind {
-            Kind::Conversation => MessageContent::Text(Text { body: text(value)? }),
+            Kind::Conversation => MessageContent::Text(Text { body: text(value)?, quote: None }),
             Kind::ExtendedText => {
                 let body = bytes_of(value, tags::extended_text_message::TEXT)?;
-                MessageContent::Text(Text { body: text(body)? })
+                let context = bytes_of(value, tags::extended_text_message::CONTEXT_INFO)?;
+                MessageContent::Text(Text { body: text(body)?, quote: quote::read(context) })
             }
+            Kind::Reaction => reaction::read(value)?
+                .map_or(MessageContent::Unsupported { kind: "reaction" }, MessageContent::Reaction),
             Kind::DeviceSent => {
                 let to = bytes_of(value, tags::device_sent_message::DESTINATION_JID)?;
                 sent_to = Some(Personal(text(to)?));
@@ -135,32 +163,13 @@ pub fn decode(bytes: &[u8]) -> Result<Incoming, MessageError> {
                 message = bytes_of(value, tags::future_proof_message::MESSAGE)?;
                 continue;
             }
-            Kind::Protocol => protocol_content(value)?,
+            Kind::Protocol => change::read(value)?,
             Kind::Silent(kind) => MessageContent::Silent { kind },
             Kind::Unsupported(kind) => MessageContent::Unsupported { kind },
         };
         return Ok(Incoming { content, sent_to, ephemeral });
     }
     Err(MessageError::TooDeep)
-}
-
-/// What a step of the protocol means to a person: changes of earlier messages do, the rest does not.
-fn protocol_content(protocol: &[u8]) -> Result<MessageContent, MessageError> {
-    const REVOKE: u64 = 0;
-    const EDIT: u64 = 14;
-    let kind = fields(protocol)
-        .filter_map(|field| match field {
-            Ok((tags::protocol_message::TYPE, Value::Number(kind))) => Some(Ok(kind)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        })
-        .last()
-        .transpose()?;
-    Ok(match kind {
-        Some(REVOKE) => MessageContent::Unsupported { kind: "deletion" },
-        Some(EDIT) => MessageContent::Unsupported { kind: "edit" },
-        Some(_) | None => MessageContent::Silent { kind: "protocol" },
-    })
 }
 
 /// What a message is, with the bytes of the field that says so; `None` if nothing is set. Keys and
@@ -244,6 +253,9 @@ impl fmt::Debug for MessageContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => text.fmt(f),
+            Self::Reaction(reaction) => reaction.fmt(f),
+            Self::Edit(edit) => edit.fmt(f),
+            Self::Deletion(target) => write!(f, "Deletion({target:?})"),
             Self::Silent { kind } => write!(f, "Silent({kind})"),
             Self::Unsupported { kind } => write!(f, "Unsupported({kind})"),
         }
@@ -252,6 +264,7 @@ impl fmt::Debug for MessageContent {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes)", self.body.len())
+        write!(f, "Text({} bytes)", self.body.len())?;
+        self.quote.as_ref().map_or(Ok(()), |quote| write!(f, " to {quote:?}"))
     }
 }

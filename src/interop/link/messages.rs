@@ -10,7 +10,7 @@ use causeway_wire::{
 
 use super::{Link, jid_of, keys};
 use crate::{
-    domain::item::{Envelope, OutboundReceipt, OutboundReceiptKind},
+    domain::item::{Envelope, EnvelopeKind, OutboundReceipt, OutboundReceiptKind},
     interop::profile::FanOut,
     port::{
         Failure,
@@ -18,9 +18,6 @@ use crate::{
     },
     signal::{Ciphertext, CiphertextKind},
 };
-
-/// The `type` of a message that holds text.
-const TEXT: &str = "text";
 
 impl Link {
     pub(super) async fn send_envelope(&self, envelope: &Envelope) -> Result<Accepted, Failure> {
@@ -52,7 +49,11 @@ impl Link {
 /// else is a fan-out, as ordinary clients do.
 fn message(envelope: &Envelope, fan_out: FanOut) -> Result<MessageStanza, Failure> {
     let to = jid_of(&envelope.to, 0)?;
-    let mut stanza = MessageStanza::new(&envelope.id.0, Route::to(to.clone()), TEXT);
+    let kind = match envelope.kind {
+        EnvelopeKind::Text => "text",
+        EnvelopeKind::Reaction => "reaction",
+    };
+    let mut stanza = MessageStanza::new(&envelope.id.0, Route::to(to.clone()), kind);
     match envelope.parts.as_slice() {
         [] => return Err(Failure::never("an envelope without a part")),
         [part] if part.device == 0 && fan_out == FanOut::One => {
@@ -144,6 +145,7 @@ mod tests {
             login: LoginId("l1".to_owned()),
             id: RemoteMessageId("M1".to_owned()),
             to: RemoteUser(BOB.to_owned()),
+            kind: EnvelopeKind::Text,
             parts: devices
                 .iter()
                 .map(|device| EnvelopePart { device: *device, ciphertext: ciphertext.clone() })

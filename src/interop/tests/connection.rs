@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         ids::{RemoteAddress, RemoteMessageId, RemoteUser},
-        item::{Envelope, EnvelopePart, OutboundReceipt, OutboundReceiptKind},
+        item::{Envelope, EnvelopeKind, EnvelopePart, OutboundReceipt, OutboundReceiptKind},
     },
     port::{
         InteropNetwork as _, Retry,
@@ -48,6 +48,7 @@ fn envelope() -> Envelope {
         login: credentials().login,
         id: RemoteMessageId("M1".to_owned()),
         to: RemoteUser(BOB.to_owned()),
+        kind: EnvelopeKind::Text,
         parts: vec![EnvelopePart { device: 0, ciphertext }],
     }
 }

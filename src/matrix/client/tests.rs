@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::ids::GhostKey,
     matrix::fake_homeserver::{Asked, FakeHomeserver, Impatient, client_of, ok, refuse},
-    port::Retry,
+    port::{Retry, homeserver::REDACTION},
 };
 
 fn ghost() -> ActAs {
@@ -209,6 +209,28 @@ async fn an_event_is_sent_under_its_own_transaction_id() {
         assert!(is_masqueraded(asked));
     }
     assert_eq!(asked.len(), 2);
+}
+
+/// Redactions have a call of their own: only there every room version finds what is redacted.
+#[tokio::test]
+async fn a_redaction_names_its_event_in_the_path() {
+    let server = FakeHomeserver::start(|_| ok(&json!({ "event_id": "$redaction" }))).await;
+    let mut event = OutboundEvent {
+        sender: ghost(),
+        room: room_id!("!r:example.org").to_owned(),
+        transaction_id: "t1".to_owned(),
+        event_type: REDACTION.to_owned(),
+        content: json!({ "redacts": "$mistake" }),
+        shows: None,
+    };
+    let client = server.client();
+    assert_eq!(client.send(&event).await.unwrap(), "$redaction");
+    let [asked] = &server.asked()[..] else { panic!("one call") };
+    assert_eq!(asked.line(), "PUT /_matrix/client/v3/rooms/!r:example.org/redact/$mistake/t1");
+    assert!(is_masqueraded(asked));
+    event.content = json!({});
+    assert_eq!(client.send(&event).await.unwrap_err().retry, Retry::Never);
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use causeway::{
         SessionRecord, SignedPreKey,
     },
 };
+use causeway_wire::message;
 use rand::{SeedableRng as _, rngs::StdRng};
+use ruma::event_id;
 
 pub(super) const PHONE: &str = "33612345678";
 
@@ -28,6 +30,10 @@ pub(super) struct Contact {
     known: BTreeSet<RemoteMessageId>,
     /// What the app shows, oldest first.
     pub(super) screen: Vec<String>,
+    /// The partner's reactions to messages, by the message.
+    pub(super) reactions: BTreeMap<RemoteMessageId, String>,
+    /// What the messages on the screen answer.
+    pub(super) answers: Vec<Option<RemoteMessageId>>,
     /// Whether the last envelope could be read.
     pub(super) understood: bool,
     written: u32,
@@ -46,6 +52,8 @@ impl Contact {
             rng,
             known: BTreeSet::new(),
             screen: Vec::new(),
+            reactions: BTreeMap::new(),
+            answers: Vec::new(),
             understood: true,
             written: 0,
         }
@@ -111,30 +119,41 @@ impl Contact {
         self.understood = step.is_ok();
         let Ok(step) = step else { return };
         self.session = Some((step.record, step.identity.key()));
-        let Incoming::Text(contents) = text::incoming(&step.output) else {
-            panic!("the bridge sent something that is no text")
-        };
         self.known.insert(envelope.id.clone());
-        let bodies = contents.iter().map(|content| content["body"].as_str().unwrap());
-        self.screen.push(bodies.collect::<Vec<_>>().join("\n"));
+        match text::incoming(&step.output) {
+            Incoming::Text(text) => {
+                let answers = text.answers();
+                let contents = text.contents(answers.as_ref().map(|_| event_id!("$answered")));
+                let bodies = contents.iter().map(|content| content["body"].as_str().unwrap());
+                self.screen.push(bodies.collect::<Vec<_>>().join("\n"));
+                self.answers.push(answers);
+            }
+            Incoming::Reaction { target, emoji: Some(emoji) } => {
+                self.reactions.insert(target, emoji);
+            }
+            Incoming::Reaction { target, emoji: None } => {
+                self.reactions.remove(&target).expect("a reaction that was there");
+            }
+            other => panic!("the bridge sent {other:?}"),
+        }
     }
 
-    /// Writes to the bridge's person; `theirs` opens a session when there is none.
+    /// Sends a message to the bridge's person; `theirs` opens a session when there is none.
     pub(super) fn write(
         &mut self,
-        text: &str,
+        encoded: Vec<u8>,
         theirs: &OurBundle,
         prekey: Option<&PreKey>,
     ) -> InboundMessage {
         self.written += 1;
         let id = format!("C{}", self.written);
-        self.write_as(&id, text, theirs, prekey)
+        self.write_as(&id, encoded, theirs, prekey)
     }
 
     pub(super) fn write_as(
         &mut self,
         id: &str,
-        text: &str,
+        encoded: Vec<u8>,
         theirs: &OurBundle,
         prekey: Option<&PreKey>,
     ) -> InboundMessage {
@@ -153,7 +172,7 @@ impl Contact {
             self.session = Some((step.record, step.identity.key()));
         }
         let (record, known) = self.session.as_ref().unwrap();
-        let padded = text::network_plaintext(text, &mut self.rng);
+        let padded = message::pad(encoded, &mut self.rng);
         let step = signal::encrypt(&self.identity, &partner(), record, known, &padded).unwrap();
         self.session = Some((step.record, step.identity.key()));
         InboundMessage {

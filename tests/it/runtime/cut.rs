@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use causeway::{
     domain::{
-        bridged::{Consent, Ghost, Login, Message, Portal, Timestamp},
+        bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
         item::Destination,
     },
@@ -179,6 +179,8 @@ storage! {
     fn session(key: &SessionKey) -> Option<StoredSession>;
     fn message_by_remote(portal: &PortalKey, remote_id: &RemoteMessageId) -> Option<Message>;
     fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
+    fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
+    fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
     fn setting(key: &'static str) -> Option<Vec<u8>>;
 }

@@ -15,7 +15,7 @@ use causeway::{
     },
     port::{
         Failure, Homeserver, RoomCipher,
-        homeserver::{DirectRoom, RoomState},
+        homeserver::{DirectRoom, REDACTION, RoomState},
         room_cipher::{DecryptFailure, Decrypted, Plain},
     },
 };
@@ -84,12 +84,43 @@ impl FakeHomeserver {
         self.state().sends.clone()
     }
 
-    /// What the rooms show, oldest first, each transaction id once.
-    pub(super) fn shown(&self) -> Vec<String> {
+    /// What our users sent, oldest first, each transaction id once.
+    fn sent(&self) -> Vec<OutboundEvent> {
         let mut ids = BTreeSet::new();
-        let state = self.state();
-        let new = state.sends.iter().filter(|sent| ids.insert(sent.transaction_id.clone()));
-        new.map(|sent| body(&sent.content)).collect()
+        let mut sends = self.sends();
+        sends.retain(|sent| ids.insert(sent.transaction_id.clone()));
+        sends
+    }
+
+    /// What the rooms show, oldest first.
+    pub(super) fn shown(&self) -> Vec<String> {
+        self.sent().iter().filter(|sent| is_message(sent)).map(|sent| body(&sent.content)).collect()
+    }
+
+    /// The event ids of what the rooms show, in the same order.
+    pub(super) fn shown_ids(&self) -> Vec<OwnedEventId> {
+        self.sent().iter().filter(|sent| is_message(sent)).map(event_id).collect()
+    }
+
+    /// What our users redacted, oldest first.
+    pub(super) fn redacted(&self) -> Vec<String> {
+        let redacts = |sent: &OutboundEvent| Some(sent.content["redacts"].as_str()?.to_owned());
+        self.sent().iter().filter_map(redacts).collect()
+    }
+
+    /// The reactions of our users that stand: the event that each is for, and what it is.
+    pub(super) fn reactions(&self) -> Vec<(String, String)> {
+        let redacted = self.redacted();
+        self.sent()
+            .iter()
+            .filter(|sent| sent.event_type == "m.reaction")
+            .filter(|sent| !redacted.contains(&event_id(sent).to_string()))
+            .map(|sent| {
+                let relation = &sent.content["m.relates_to"];
+                let text = |key: &str| relation[key].as_str().unwrap().to_owned();
+                (text("event_id"), text("key"))
+            })
+            .collect()
     }
 
     /// Keeps an event, so that it can be fetched again.
@@ -101,6 +132,14 @@ impl FakeHomeserver {
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
         self.state().unencrypted.insert(room.clone());
     }
+}
+
+fn is_message(sent: &OutboundEvent) -> bool {
+    !["m.reaction", REDACTION].contains(&sent.event_type.as_str())
+}
+
+fn event_id(sent: &OutboundEvent) -> OwnedEventId {
+    format!("$sent-{}", sent.transaction_id).try_into().unwrap()
 }
 
 fn body(content: &Value) -> String {
@@ -161,7 +200,7 @@ impl Homeserver for FakeHomeserver {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
         state.sends.push(event.clone());
-        Ok(format!("$sent-{}", event.transaction_id).try_into().unwrap())
+        Ok(event_id(event))
     }
 
     async fn event(
@@ -212,7 +251,7 @@ impl RoomCipher for FakeHomeserver {
         RawEvent(event): &RawEvent,
     ) -> Result<Decrypted, DecryptFailure> {
         let content = &event["content"];
-        let text = body(content);
+        let text = content["plain"]["body"].as_str().unwrap_or_default();
         if text.contains("slow") {
             self.decrypting.pass().await;
         }
@@ -232,7 +271,7 @@ impl RoomCipher for FakeHomeserver {
         state.seen.push(format!("event {text}"));
         Ok(Decrypted {
             sender: event["sender"].as_str().unwrap().try_into().unwrap(),
-            event_type: "m.room.message".to_owned(),
+            event_type: content["plain_type"].as_str().unwrap_or("m.room.message").to_owned(),
             content: content["plain"].clone(),
             sender_verified: true,
         })

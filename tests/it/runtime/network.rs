@@ -27,6 +27,7 @@ use causeway::{
     },
     signal::{PreKey, RemoteBundle},
 };
+use causeway_wire::message;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -94,19 +95,28 @@ impl FakeNetwork {
 
     /// The contact writes; it is brought until it is acknowledged.
     pub(super) fn contact_writes(&self, text: &str) {
-        let message = self.written(None, text);
+        self.contact_says(said(text));
+    }
+
+    /// The same for any message, without padding.
+    pub(super) fn contact_says(&self, encoded: Vec<u8>) {
+        let message = self.encrypted(None, encoded);
         self.post(message);
     }
 
     /// A message of the contact that was not posted yet.
     pub(super) fn written(&self, id: Option<&str>, text: &str) -> InboundMessage {
+        self.encrypted(id, said(text))
+    }
+
+    fn encrypted(&self, id: Option<&str>, encoded: Vec<u8>) -> InboundMessage {
         let mut state = self.state();
         let bundle = state.bundle.clone().expect("the bridge uploaded its keys");
         let prekey = state.prekeys.pop_front();
         let mut contact = self.contact.lock().unwrap();
         match id {
-            Some(id) => contact.write_as(id, text, &bundle, prekey.as_ref()),
-            None => contact.write(text, &bundle, prekey.as_ref()),
+            Some(id) => contact.write_as(id, encoded, &bundle, prekey.as_ref()),
+            None => contact.write(encoded, &bundle, prekey.as_ref()),
         }
     }
 
@@ -180,6 +190,10 @@ impl FakeNetwork {
     pub(super) fn knows_the_person(&self) -> bool {
         self.state().enlisted
     }
+}
+
+fn said(text: &str) -> Vec<u8> {
+    message::encode_text(text).unwrap()
 }
 
 fn stanza(number: u64, mail: Mail) -> Inbound {

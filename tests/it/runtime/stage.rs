@@ -22,7 +22,7 @@ use causeway::{
     },
     storage::SqlStorage,
 };
-use ruma::{OwnedRoomId, OwnedUserId};
+use ruma::{EventId, OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -246,13 +246,37 @@ impl Stage {
     }
 
     pub(super) fn text_under(&mut self, room: &OwnedRoomId, text: &str, key: &str) -> Value {
+        let plain = json!({"msgtype": "m.text", "body": text});
+        self.event(room, "m.room.encrypted", &json!({"room_key": key, "plain": plain}))
+    }
+
+    /// An encrypted answer of the person.
+    pub(super) fn answer(&mut self, room: &OwnedRoomId, to: &EventId, text: &str) -> Value {
+        let relation = json!({"m.in_reply_to": {"event_id": to}});
+        let plain = json!({"msgtype": "m.text", "body": text, "m.relates_to": relation});
+        self.event(room, "m.room.encrypted", &json!({"room_key": KEY, "plain": plain}))
+    }
+
+    /// A reaction of the person, as clients send it.
+    pub(super) fn reaction(&mut self, room: &OwnedRoomId, to: &EventId, emoji: &str) -> Value {
+        let relation = json!({"rel_type": "m.annotation", "event_id": to, "key": emoji});
+        self.event(room, "m.reaction", &json!({"m.relates_to": relation}))
+    }
+
+    /// A redaction by the person.
+    pub(super) fn redaction(&mut self, room: &OwnedRoomId, of: &EventId) -> Value {
+        self.event(room, "m.room.redaction", &json!({"redacts": of}))
+    }
+
+    /// Any event of the person, which the homeserver keeps.
+    pub(super) fn event(&mut self, room: &OwnedRoomId, kind: &str, content: &Value) -> Value {
         self.events += 1;
         let event = json!({
-            "type": "m.room.encrypted",
+            "type": kind,
             "room_id": room,
             "sender": PERSON,
             "event_id": format!("$event{}", self.events),
-            "content": {"room_key": key, "plain": {"msgtype": "m.text", "body": text}},
+            "content": content,
         });
         self.homeserver.archive(&event);
         event

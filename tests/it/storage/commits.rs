@@ -2,7 +2,7 @@
 
 use causeway::{
     domain::{
-        bridged::Direction,
+        bridged::{Direction, Reaction},
         ids::Lane,
         item::{Destination, OutboxItem},
     },
@@ -65,6 +65,9 @@ async fn changes_stand_together_in_any_order(place: Place) {
     assert!(storage.portal(&portal_key("l1", "g1")).await.unwrap().is_some());
 }
 
+const TABLES_WITH_LOGIN: [&str; 9] =
+    ["prekey", "portal", "session", "message", "reaction", "retry", "intake", "inbox", "outbox"];
+
 /// One of everything that belongs to a login.
 fn belongings(login: &str) -> Vec<Change> {
     let mut message = message(Direction::ToMatrix, "M1");
@@ -79,6 +82,12 @@ fn belongings(login: &str) -> Vec<Change> {
             identity: RemoteIdentityKey::from_bytes([1; 32]),
         },
         Change::MessageAdded(message),
+        Change::ReactionSaved(Reaction {
+            portal: portal_key(login, "g1"),
+            direction: Direction::ToMatrix,
+            target: remote_id("M0"),
+            remote_id: remote_id("M1"),
+        }),
         Change::RetryAsked { portal: portal_key(login, "g1"), remote_id: remote_id("M1") },
         Change::OutboxAdded { lane: portal_lane(login, "g1"), item: outbox_event("x") },
         Change::OutboxAdded { lane: Lane::Room(room("a")), item: outbox_envelope(login, "a") },
@@ -95,21 +104,19 @@ async fn a_removed_login_leaves_no_row(place: Place) {
         assert_eq!(storage.take_in(key, drafts, 10).await.unwrap(), Intake::Stored);
     }
     let raw = place.raw().await;
-    let mut tables = 0;
-    for table in ["prekey", "portal", "session", "message", "retry", "intake", "inbox", "outbox"] {
+    for table in TABLES_WITH_LOGIN {
         let query = format!("select count(*) from {table} where login = 'l1'");
         let before: i64 = sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&raw).await.unwrap();
         assert!(before > 0, "{table} held nothing to remove");
-        tables += 1;
     }
     // A new table with a login must be added above, or this finds it.
     let with_login: i64 = sqlx::query_scalar(AssertSqlSafe(tables_with_login(&place.url)))
         .fetch_one(&raw)
         .await
         .unwrap();
-    assert_eq!(with_login, tables);
+    assert_eq!(with_login, i64::try_from(TABLES_WITH_LOGIN.len()).unwrap());
     storage.commit(vec![Change::LoginRemoved(login_id("l1"))]).await.unwrap();
-    for table in ["prekey", "portal", "session", "message", "retry", "intake", "inbox", "outbox"] {
+    for table in TABLES_WITH_LOGIN {
         let query = format!(
             "select count(*) - (select count(*) from {table} where login = 'l2') from {table}"
         );

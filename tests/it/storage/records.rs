@@ -1,7 +1,7 @@
 //! People, logins, ghosts, portals, messages and keys: what was saved is what is found.
 
 use causeway::{
-    domain::bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState},
+    domain::bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
     port::{Retry, Storage as _, storage::Change},
     signal::{RemoteIdentityKey, SessionRecord},
 };
@@ -24,6 +24,7 @@ on_both!(
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
     a_message_is_found_by_the_room_of_its_portal,
+    a_side_has_one_reaction_to_a_message,
     retries_are_counted,
     prekeys_are_spent_and_their_ids_never_reused,
     a_session_is_replaced_whole,
@@ -181,6 +182,36 @@ async fn a_message_is_found_by_the_room_of_its_portal(place: Place) {
     storage.commit(vec![read]).await.unwrap();
     let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
     assert_eq!(found.delivery, Delivery::Sent);
+}
+
+async fn a_side_has_one_reaction_to_a_message(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (key, target) = (portal_key("l1", "g1"), remote_id("M1"));
+    let (ours, theirs) = (Direction::ToNetwork, Direction::ToMatrix);
+    for (direction, id) in [(ours, "R1"), (theirs, "R2"), (ours, "R3")] {
+        let reaction = Reaction {
+            portal: key.clone(),
+            direction,
+            target: target.clone(),
+            remote_id: remote_id(id),
+        };
+        storage.commit(vec![Change::ReactionSaved(reaction)]).await.unwrap();
+    }
+    let on = async |direction| storage.reaction_on(&key, direction, &target).await.unwrap();
+    assert_eq!((on(ours).await, on(theirs).await), (Some(remote_id("R3")), Some(remote_id("R2"))));
+    let of = async |id| storage.reaction_target(&key, ours, &remote_id(id)).await.unwrap();
+    assert_eq!(
+        (of("R3").await, of("R1").await, of("R2").await),
+        (Some(target.clone()), Some(target.clone()), None)
+    );
+
+    let removed =
+        Change::ReactionRemoved { portal: key.clone(), direction: theirs, target: target.clone() };
+    storage.commit(vec![removed]).await.unwrap();
+    assert_eq!((on(ours).await, on(theirs).await), (Some(remote_id("R3")), None));
+    storage.commit(vec![Change::LoginRemoved(login_id("l1"))]).await.unwrap();
+    assert_eq!(on(ours).await, None);
 }
 
 async fn retries_are_counted(place: Place) {

@@ -4,7 +4,7 @@ use causeway::{
     domain::{
         bridged::{Delivery, Direction, Ghost, Login, LoginState, Message, Portal},
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteAddress, RemoteMessageId, RemoteUser},
-        item::{Envelope, InboxItem, OutboundEvent, OutboxItem, RawEvent},
+        item::{Envelope, EnvelopeKind, InboxItem, OutboundEvent, OutboxItem, RawEvent},
     },
     port::{
         Storage as _,
@@ -135,6 +135,7 @@ pub(super) fn outbox_envelope(login: &str, id: &str) -> OutboxItem {
         login: login_id(login),
         id: remote_id(id),
         to: remote_user(),
+        kind: EnvelopeKind::Text,
         parts: Vec::new(),
     })
 }

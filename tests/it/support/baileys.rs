@@ -16,7 +16,7 @@ use super::{
     dialogue::Dialogue,
     emulator::{Control, Emulator},
     place::{RunFolder, checkout, installed},
-    wait::PATIENCE,
+    wait::{PATIENCE, until},
 };
 
 /// A logged-in person in Baileys.
@@ -70,11 +70,55 @@ impl BaileysPerson {
         self.driver.tell(&json!({"do": "send", "to": to, "text": text})).await
     }
 
-    /// Waits until this very text has come.
-    pub(crate) async fn reads(&self, text: &str) -> Result<()> {
+    /// Writes the same and gives the id of the message.
+    pub(crate) async fn sends(&mut self, to: &UserId, text: &str) -> Result<String> {
+        self.tell(to, json!({"do": "send", "text": text, "tag": text})).await?;
+        let is_it = |event: &Value| event["event"] == "sent" && event["tag"] == text;
+        let sent = self.driver.event("Baileys to send a text", PATIENCE, is_it).await?;
+        Ok(sent["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Reacts to a message, or takes that back with an empty `emoji`.
+    pub(crate) async fn reacts(&mut self, to: &UserId, id: &str, emoji: &str) -> Result<()> {
+        self.tell(to, json!({"do": "react", "id": id, "emoji": emoji})).await
+    }
+
+    /// Answers a message.
+    pub(crate) async fn replies(&mut self, to: &UserId, id: &str, text: &str) -> Result<()> {
+        self.tell(to, json!({"do": "reply", "id": id, "text": text})).await
+    }
+
+    /// Corrects a message of its own.
+    pub(crate) async fn edits(&mut self, to: &UserId, id: &str, text: &str) -> Result<()> {
+        self.tell(to, json!({"do": "edit", "id": id, "text": text})).await
+    }
+
+    /// Deletes a message of its own, for everyone.
+    pub(crate) async fn deletes(&mut self, to: &UserId, id: &str) -> Result<()> {
+        self.tell(to, json!({"do": "delete", "id": id})).await
+    }
+
+    async fn tell(&mut self, to: &UserId, mut order: Value) -> Result<()> {
+        let login = self.control.login(to).await?.context("nobody is enlisted under this id")?;
+        order["to"] = login["alias_pn"].clone();
+        self.driver.tell(&order).await
+    }
+
+    /// Waits until the latest reaction to a message is this one; an empty one is none any more.
+    pub(crate) async fn sees_reaction(&self, id: &str, emoji: &str) -> Result<()> {
+        until(&format!("Baileys to see the reaction {emoji:?}"), PATIENCE, || async {
+            let events = self.driver.events();
+            let mut seen = events.iter().filter(|e| is("reaction")(e) && e["target"] == id);
+            Ok(seen.next_back().filter(|latest| latest["emoji"] == emoji).map(drop))
+        })
+        .await
+    }
+
+    /// Waits until this very text has come. Gives what Baileys says of it.
+    pub(crate) async fn reads(&self, text: &str) -> Result<Value> {
         let what = format!("Baileys to read {text:?}");
         let is_it = |event: &Value| event["event"] == "message" && event["text"] == text;
-        self.driver.event(&what, PATIENCE, is_it).await.map(drop)
+        self.driver.event(&what, PATIENCE, is_it).await
     }
 
     /// Every text that came, in order.

@@ -13,14 +13,18 @@ use matrix_sdk::{
     config::SyncSettings,
     deserialized_responses::{ShieldState, TimelineEvent, TimelineEventKind},
     ruma::{
-        OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
+        EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
         api::client::{
             filter::{FilterDefinition, RoomEventFilter, RoomFilter},
+            relations::get_relating_events_with_rel_type::v1::Request as Relations,
             room::create_room::v3::{Request as CreateRoom, RoomPreset},
             sync::sync_events::v3::Filter,
         },
         events::{
-            AnySyncTimelineEvent, room::encrypted::OriginalSyncRoomEncryptedEvent,
+            AnySyncTimelineEvent,
+            reaction::ReactionEventContent,
+            relation::{Annotation, RelationType},
+            room::encrypted::OriginalSyncRoomEncryptedEvent,
             room::message::RoomMessageEventContent,
         },
         serde::Raw,
@@ -72,6 +76,10 @@ pub(crate) struct Message {
     pub(crate) body: String,
     /// The HTML, if there is any.
     pub(crate) html: Option<String>,
+    /// The message that it answers.
+    pub(crate) answers: Option<OwnedEventId>,
+    /// The message that it corrects, and what that says now.
+    pub(crate) replaces: Option<(OwnedEventId, String)>,
     /// The shield of a client in its ordinary setting.
     pub(crate) shield: Shield,
     /// Why it could not be decrypted; such a message may still become readable.
@@ -226,6 +234,48 @@ impl Person {
         content: RoomMessageEventContent,
     ) -> Result<OwnedEventId> {
         Ok(room.send(content).await?.response.event_id)
+    }
+
+    /// Reacts to an event.
+    pub(crate) async fn reacts(
+        &self,
+        room: &Room,
+        event: &EventId,
+        emoji: &str,
+    ) -> Result<OwnedEventId> {
+        let annotation = Annotation::new(event.to_owned(), emoji.to_owned());
+        Ok(room.send(ReactionEventContent::new(annotation)).await?.response.event_id)
+    }
+
+    /// Waits until the homeserver counts exactly these reactions of others to an event.
+    pub(crate) async fn sees_reactions(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+        by: &UserId,
+        emoji: &[&str],
+    ) -> Result<()> {
+        until(&format!("the reactions {emoji:?}"), PATIENCE, || async {
+            let request =
+                Relations::new(room.to_owned(), event.to_owned(), RelationType::Annotation);
+            let related = self.client.send(request).await?.chunk;
+            let keys = related.iter().filter_map(|raw| {
+                let event: serde_json::Value = serde_json::from_str(raw.json().get()).ok()?;
+                let key = event["content"]["m.relates_to"]["key"].as_str()?;
+                (event["sender"] == by.as_str()).then(|| key.to_owned())
+            });
+            Ok((keys.collect::<Vec<_>>() == emoji).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the homeserver has an event redacted.
+    pub(crate) async fn sees_deleted(&self, room: &Room, event: &EventId) -> Result<()> {
+        until("a redaction", PATIENCE, || async {
+            let raw = room.event(event, None).await?.into_raw();
+            Ok(raw.json().get().contains("redacted_because").then_some(()))
+        })
+        .await
     }
 
     /// Everything seen in a room so far, oldest first.
@@ -397,6 +447,10 @@ struct VisibleContent {
     #[serde(default)]
     body: String,
     formatted_body: Option<String>,
+    #[serde(rename = "m.relates_to", default)]
+    relation: serde_json::Value,
+    #[serde(rename = "m.new_content", default)]
+    new_content: serde_json::Value,
 }
 
 fn as_message(room: &RoomId, event: &TimelineEvent) -> Option<Message> {
@@ -415,17 +469,23 @@ fn as_message(room: &RoomId, event: &TimelineEvent) -> Option<Message> {
     let body = if unreadable.is_some() {
         raw.json().get().to_owned()
     } else if visible.kind == "m.room.message" {
-        visible.content.body
+        visible.content.body.clone()
     } else {
         return None;
     };
+    let VisibleContent { relation, new_content, msgtype, formatted_body, .. } = visible.content;
+    let event_id = |value: &serde_json::Value| value["event_id"].as_str()?.try_into().ok();
+    let replaces = (relation["rel_type"] == "m.replace").then(|| event_id(&relation)).flatten();
+    let new_body = || new_content["body"].as_str().unwrap_or_default().to_owned();
     Some(Message {
         room: room.to_owned(),
         event: visible.event_id,
         sender: visible.sender,
-        kind: visible.content.msgtype,
+        kind: msgtype,
         body,
-        html: visible.content.formatted_body,
+        html: formatted_body,
+        answers: event_id(&relation["m.in_reply_to"]),
+        replaces: replaces.map(|event| (event, new_body())),
         shield,
         unreadable,
         seen: Instant::now(),

@@ -5,9 +5,11 @@
 // {"sample":{"size":N,"seed":N}},"tag":"…", and as wanted mimetype, caption, file_name, width, height, seconds, waveform and
 // thumbnail in base64, view_once}, {"do":"download","id":"…"}, {"do":"send_content","to":"<jid>","content":{…},"tag":"…"} (what
 // Baileys' sendMessage takes: location, contacts, poll …),
+// {"do":"react","to":"<jid>","id":"…","emoji":"…"} (an empty emoji takes it back), {"do":"reply","to":"<jid>","id":"…","text":"…"},
+// {"do":"edit","to":"<jid>","id":"…","text":"…"}, {"do":"delete","to":"<jid>","id":"…"},
 // {"do":"read","jid":"<jid>","ids":["…"]}, {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
 // Events: qr {qr}, open {jid, lid}, closed {code}, message {id, from, name, text, timestamp, at_ms},
-// undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}; with a file, message
+// reaction {target, emoji}, undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}; with a file, message
 // and sent have file {kind, length, sha256, …}; downloaded {id, sha256, length, peak_mb}, undownloaded {id, what}.
 //
 // Credentials and keys live in memory; the process is one person and ends with its standard input. Nothing of a message goes
@@ -29,6 +31,7 @@ const logger = pino({ level: process.env.BAILEYS_LOG ?? 'silent' }, pino.destina
 const creds = initAuthCreds()
 const stored = {}
 const sentMessages = new Map()
+const known = new Map()
 const messagesWithFiles = new Map()
 const retryCounts = new Map()
 let sock
@@ -121,8 +124,12 @@ function report(message) {
   // An early receipt arrives merged into the echo of the message that it is for.
   if (message.key.fromMe) return reportStatus(message.key.id, message.status)
   const from = message.key.remoteJid
+  known.set(message.key.id, message)
+  const reaction = message.message?.reactionMessage
+  if (reaction) return emit('reaction', { target: reaction.key.id, emoji: reaction.text ?? '' })
   const file = media.describe(message.message)
   if (file) return reportFile(message, file)
+  const context = message.message?.extendedTextMessage?.contextInfo
   const text = message.message?.conversation ?? message.message?.extendedTextMessage?.text
   if (text === undefined || text === null) return emit('undecrypted', { id: message.key.id, from })
   emit('message', {
@@ -130,6 +137,8 @@ function report(message) {
     from,
     name: message.pushName,
     text,
+    quotes: context?.stanzaId,
+    quoted_text: context?.quotedMessage?.conversation ?? context?.quotedMessage?.extendedTextMessage?.text,
     timestamp: Number(message.messageTimestamp),
     at_ms: Date.now(),
   })
@@ -167,7 +176,25 @@ const commands = {
   send: async ({ to, text, tag }) => {
     const sent = await sock.sendMessage(to, { text })
     sentMessages.set(sent.key.id, sent.message)
+    known.set(sent.key.id, sent)
     emit('sent', { id: sent.key.id, tag })
+  },
+  react: async ({ to, id, emoji }) => {
+    const sent = await sock.sendMessage(to, { react: { text: emoji, key: known.get(id).key } })
+    sentMessages.set(sent.key.id, sent.message)
+  },
+  reply: async ({ to, id, text }) => {
+    const sent = await sock.sendMessage(to, { text }, { quoted: known.get(id) })
+    sentMessages.set(sent.key.id, sent.message)
+    known.set(sent.key.id, sent)
+  },
+  edit: async ({ to, id, text }) => {
+    const sent = await sock.sendMessage(to, { text, edit: known.get(id).key })
+    sentMessages.set(sent.key.id, sent.message)
+  },
+  delete: async ({ to, id }) => {
+    const sent = await sock.sendMessage(to, { delete: known.get(id).key })
+    sentMessages.set(sent.key.id, sent.message)
   },
   read: async ({ jid, ids }) => {
     await sock.readMessages(ids.map((id) => ({ remoteJid: jid, id, fromMe: false })))

@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Conversation,
     /// A text with a preview, a quotation or colors.
     ExtendedText,
+    /// An emoji for an earlier message.
+    Reaction,
     /// A copy of what another device of the same person sent.
     DeviceSent,
     /// A message in a wrapper; whether the wrapper asks us to forget it.
@@ -26,6 +28,7 @@ impl Kind {
         match field {
             tags::CONVERSATION => Self::Conversation,
             tags::EXTENDED_TEXT_MESSAGE => Self::ExtendedText,
+            tags::REACTION_MESSAGE => Self::Reaction,
             tags::DEVICE_SENT_MESSAGE => Self::DeviceSent,
             tags::PROTOCOL_MESSAGE => Self::Protocol,
             tags::EPHEMERAL_MESSAGE
@@ -60,7 +63,7 @@ fn unsupported(field: u32) -> &'static str {
         tags::STICKER_MESSAGE | tags::LOTTIE_STICKER_MESSAGE => "sticker",
         tags::STICKER_PACK_MESSAGE => "sticker pack",
         tags::ALBUM_MESSAGE => "album",
-        tags::REACTION_MESSAGE | tags::ENC_REACTION_MESSAGE => "reaction",
+        tags::ENC_REACTION_MESSAGE => "reaction",
         tags::CONTACT_MESSAGE | tags::CONTACTS_ARRAY_MESSAGE => "contact",
         tags::LOCATION_MESSAGE => "location",
         tags::LIVE_LOCATION_MESSAGE => "live location",

@@ -13,7 +13,7 @@ fn check(message: &Message, expected: &MessageContent) {
 }
 
 fn text_of(body: &str) -> MessageContent {
-    MessageContent::Text(Text { body: body.to_owned() })
+    MessageContent::Text(Text { body: body.to_owned(), quote: None })
 }
 
 fn wrapped(message: Message) -> Message {
@@ -58,6 +58,133 @@ fn steps_of_the_protocol_are_silent_unless_a_person_would_miss_them() {
     check(&step(Some(Type::EPHEMERAL_SETTING)), &silent);
     check(&step(Some(Type::REVOKE)), &MessageContent::Unsupported { kind: "deletion" });
     check(&step(Some(Type::MESSAGE_EDIT)), &MessageContent::Unsupported { kind: "edit" });
+}
+
+fn quote_of(id: &str, text: Option<&str>) -> Quote {
+    let sender = Some(Personal("4912345@s.whatsapp.net".to_owned()));
+    Quote { id: id.to_owned(), sender, text: text.map(str::to_owned) }
+}
+
+fn reaction_of(id: &str, emoji: Option<&str>) -> Reaction {
+    let chat = Some(Personal("4912345@s.whatsapp.net".to_owned()));
+    let target = Target { chat, from_me: false, id: id.to_owned() };
+    Reaction { target, emoji: emoji.map(str::to_owned) }
+}
+
+#[test]
+fn a_reply_names_what_it_answers() {
+    for quote in [quote_of("ABC", Some("question?")), quote_of("ABC", None)] {
+        let incoming = decode(&encode_reply("answer", &quote).unwrap()).unwrap();
+        let expected = Text { body: "answer".to_owned(), quote: Some(quote) };
+        assert_eq!(incoming.content, MessageContent::Text(expected));
+    }
+    assert_eq!(encode_reply("answer", &quote_of("", None)), Err(MessageError::NoTarget));
+}
+
+#[test]
+fn a_reply_to_something_else_than_text_is_still_a_reply() {
+    let quoted = Message {
+        image_message: MessageField::some(ImageMessage::default()),
+        ..Default::default()
+    };
+    let context = waproto::whatsapp::ContextInfo {
+        stanza_id: Some("ABC".to_owned()),
+        quoted_message: MessageField::some(quoted),
+        ..Default::default()
+    };
+    let extended = ExtendedTextMessage {
+        text: Some("nice".to_owned()),
+        context_info: MessageField::some(context),
+        ..Default::default()
+    };
+    let quote = Quote { id: "ABC".to_owned(), sender: None, text: None };
+    check(
+        &Message { extended_text_message: MessageField::some(extended), ..Default::default() },
+        &MessageContent::Text(Text { body: "nice".to_owned(), quote: Some(quote) }),
+    );
+}
+
+#[test]
+fn a_context_that_cannot_be_read_spoils_no_text() {
+    // Field 6 (extended text) with text "hi" and a context (field 17) of damaged bytes.
+    let incoming = decode(b"\x32\x08\x0a\x02hi\x8a\x01\x01\xff").unwrap();
+    assert_eq!(incoming.content, text_of("hi"));
+}
+
+#[test]
+fn a_reaction_is_given_and_taken_back() {
+    for emoji in [Some("\u{1f44d}\u{1f3fd}"), None] {
+        let reaction = reaction_of("ABC", emoji);
+        let incoming = decode(&encode_reaction(&reaction, 1_700_000_000_000).unwrap()).unwrap();
+        assert_eq!(incoming.content, MessageContent::Reaction(reaction));
+    }
+}
+
+#[test]
+fn a_reaction_has_a_target_and_a_limit() {
+    let longest = "\u{1f44d}".repeat(MAX_REACTION_CHARS);
+    let past = format!("{longest}\u{1f44d}");
+    assert!(encode_reaction(&reaction_of("ABC", Some(&longest)), 0).is_ok());
+    for refused in [past.as_str(), "", " "] {
+        let refused = encode_reaction(&reaction_of("ABC", Some(refused)), 0);
+        assert_eq!(refused, Err(MessageError::NoEmoji));
+    }
+    assert_eq!(encode_reaction(&reaction_of("", None), 0), Err(MessageError::NoTarget));
+    let foreign = |text: &str, id: &str| {
+        let key = waproto::whatsapp::MessageKey { id: Some(id.to_owned()), ..Default::default() };
+        let reaction = waproto::whatsapp::message::ReactionMessage {
+            key: MessageField::some(key),
+            text: Some(text.to_owned()),
+            ..Default::default()
+        };
+        Message { reaction_message: MessageField::some(reaction), ..Default::default() }
+    };
+    let unsupported = MessageContent::Unsupported { kind: "reaction" };
+    check(&foreign(&past, "ABC"), &unsupported);
+    check(&foreign("x", ""), &unsupported);
+}
+
+fn target_of(id: &str) -> Target {
+    Target { from_me: true, ..reaction_of(id, None).target }
+}
+
+#[test]
+fn an_edit_and_a_deletion_name_their_message() {
+    let target = target_of("ABC");
+    let edit = Edit { target: target.clone(), text: Text { body: "new".to_owned(), quote: None } };
+    let edited = encode_edit(&target, "new", 1_700_000_000_000).unwrap();
+    let deleted = encode_deletion(&target).unwrap();
+    assert_eq!(decode(&edited).unwrap().content, MessageContent::Edit(edit.clone()));
+    assert_eq!(decode(&deleted).unwrap().content, MessageContent::Deletion(target));
+    // As newer clients send it: wrapped.
+    let message = MessageField::some(message_decode(&edited).unwrap());
+    let wrapper = FutureProofMessage { message };
+    let wrapped = Message { edited_message: MessageField::some(wrapper), ..Default::default() };
+    check(&wrapped, &MessageContent::Edit(edit));
+
+    let nothing = target_of("");
+    assert_eq!(encode_edit(&nothing, "new", 1), Err(MessageError::NoTarget));
+    assert_eq!(encode_deletion(&nothing), Err(MessageError::NoTarget));
+    let past = "x".repeat(MAX_TEXT_CHARS + 1);
+    let too_long = MessageError::TextTooLong { chars: MAX_TEXT_CHARS + 1 };
+    assert_eq!(encode_edit(&target_of("ABC"), &past, 1), Err(too_long));
+    assert!(encode_edit(&target_of("ABC"), &past[1..], 1).is_ok());
+}
+
+#[test]
+fn an_edit_of_something_else_than_text_is_told() {
+    let edited = Message {
+        image_message: MessageField::some(ImageMessage::default()),
+        ..Default::default()
+    };
+    let step = ProtocolMessage {
+        key: MessageField::some(target_of("ABC").to_key()),
+        r#type: Some(Type::MESSAGE_EDIT),
+        edited_message: MessageField::some(edited),
+        ..Default::default()
+    };
+    let message = Message { protocol_message: MessageField::some(step), ..Default::default() };
+    check(&message, &MessageContent::Unsupported { kind: "edit" });
 }
 
 #[test]
@@ -116,6 +243,15 @@ fn every_length_of_padding_occurs() {
 
 #[test]
 fn debug_shows_no_text() {
+    let reply = encode_reply("a secret", &quote_of("ABC", Some("another secret"))).unwrap();
+    let reaction = encode_reaction(&reaction_of("ABC", Some("\u{1f44d}")), 1).unwrap();
+    let edit = encode_edit(&target_of("ABC"), "a secret", 1).unwrap();
+    let deletion = encode_deletion(&target_of("ABC")).unwrap();
+    for bytes in [reply, reaction, edit, deletion] {
+        let shown = format!("{:?}", decode(&bytes).unwrap());
+        assert!(!shown.contains("secret") && !shown.contains("4912345"), "{shown}");
+        assert!(shown.is_ascii(), "{shown}");
+    }
     let incoming = decode(&encode_text("a secret").unwrap()).unwrap();
     assert_eq!(
         format!("{incoming:?}"),
@@ -133,6 +269,29 @@ proptest! {
     #[test]
     fn any_text_round_trips(body: String) {
         prop_assert_eq!(decode(&encode_text(&body).unwrap()).unwrap().content, text_of(&body));
+    }
+
+    #[test]
+    fn any_reply_round_trips(body: String, id in ".+", text in proptest::option::of(".+")) {
+        let quote = quote_of(&id, text.as_deref());
+        let incoming = decode(&encode_reply(&body, &quote).unwrap()).unwrap();
+        let expected = Text { body, quote: Some(quote) };
+        prop_assert_eq!(incoming.content, MessageContent::Text(expected));
+    }
+
+    #[test]
+    fn any_reaction_round_trips(id in ".+", emoji in "\\S{1,32}", from_me: bool) {
+        let mut reaction = reaction_of(&id, Some(&emoji));
+        reaction.target.from_me = from_me;
+        let incoming = decode(&encode_reaction(&reaction, 1).unwrap()).unwrap();
+        prop_assert_eq!(incoming.content, MessageContent::Reaction(reaction));
+    }
+
+    #[test]
+    fn arbitrary_contexts_reactions_and_changes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
+        quote::read(&bytes);
+        reaction::read(&bytes).ok();
+        change::read(&bytes).ok();
     }
 
     #[test]

@@ -1,0 +1,229 @@
+//! What an event says to the network: the message for it, with what it refers to looked up.
+
+use ruma::{EventId, RoomId};
+
+use super::{Parties, ToNetwork};
+use crate::{
+    domain::{
+        bridged::{ActAs, Direction, Message, Portal, Reaction},
+        event::Event,
+        ids::Lane,
+        item::{EnvelopeKind, OutboundRedaction, OutboxItem, RawEvent},
+        notice::{Earlier, Notice},
+        outgoing::{About, Outgoing, correction, outgoing, quotable},
+        text::{NetworkMessage, Quoted},
+    },
+    port::{Failure, homeserver::REDACTION, room_cipher::DecryptFailure, storage::Change},
+};
+
+/// A message that is ready to be encrypted, and what else is true once it is sent.
+#[derive(Debug)]
+pub(super) struct Saying {
+    pub(super) message: NetworkMessage,
+    pub(super) kind: EnvelopeKind,
+    pub(super) notices: Vec<Notice>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// What an event comes to.
+#[derive(Debug)]
+pub(super) enum Said {
+    Nothing,
+    Refused(Notice),
+    Saying(Box<Saying>),
+}
+
+impl Said {
+    fn saying(message: NetworkMessage, kind: EnvelopeKind, notices: Vec<Notice>) -> Saying {
+        Saying { message, kind, notices, changes: Vec::new() }
+    }
+}
+
+impl ToNetwork {
+    /// Reads an event, whichever way it came, and prepares what it says.
+    pub(super) async fn said(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        event: &Event,
+        raw: &RawEvent,
+    ) -> Result<Said, DecryptFailure> {
+        let decided = match event.event_type.as_str() {
+            REDACTION => {
+                let said = self.redaction(portal, parties, event).await;
+                return said.map_err(DecryptFailure::Outside);
+            }
+            // Matrix clients do not encrypt reactions: their relation would be in the clear anyway.
+            "m.reaction" => {
+                outgoing(&parties.login.person, &event.sender, &event.event_type, &event.content)
+            }
+            _ => {
+                let decrypted = self.decrypt(portal, event, raw).await?;
+                let (kind, content) = (&decrypted.event_type, &decrypted.content);
+                outgoing(&parties.login.person, &decrypted.sender, kind, content)
+            }
+        };
+        let said = match decided {
+            Outgoing::Nothing => Ok(Said::Nothing),
+            Outgoing::Refused(notice) => Ok(Said::Refused(notice)),
+            Outgoing::Text { text, about, notices } => {
+                self.text(portal, parties, &event.room, text, &about, notices).await
+            }
+            Outgoing::Reaction { target, emoji } => {
+                self.reaction(portal, parties, event, &target, emoji).await
+            }
+        };
+        said.map_err(DecryptFailure::Outside)
+    }
+
+    async fn text(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        room: &RoomId,
+        mut text: String,
+        about: &About,
+        mut notices: Vec<Notice>,
+    ) -> Result<Said, Failure> {
+        let quote = match about {
+            About::None => None,
+            About::Answers(event) => {
+                let quote = self.quote(portal, parties, room, event).await?;
+                if quote.is_none() {
+                    notices.push(Notice::Earlier(Earlier::AnsweredUnknown));
+                }
+                quote
+            }
+            About::Replaces(event) => {
+                let quote = self.quote(portal, parties, room, event).await?;
+                let told;
+                (text, told) = correction(&text, quote.is_some());
+                notices.extend(told);
+                quote
+            }
+        };
+        let message = NetworkMessage::Text { text, quote };
+        Ok(Said::Saying(Box::new(Said::saying(message, EnvelopeKind::Text, notices))))
+    }
+
+    /// `None` if the network does not know the message.
+    async fn quote(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<Quoted>, Failure> {
+        let Some(message) = self.ports.storage.message_by_event(room, event).await? else {
+            return Ok(None);
+        };
+        let sender = match message.direction {
+            Direction::ToNetwork => parties.login.network_id.as_ref(),
+            Direction::ToMatrix => Some(&parties.ghost.remote),
+        };
+        Ok(Some(Quoted {
+            id: message.remote_id,
+            sender: sender.cloned(),
+            text: self.text_of(portal, room, event).await?,
+        }))
+    }
+
+    /// The homeserver is the archive: plaintext was never kept.
+    async fn text_of(
+        &self,
+        portal: &Portal,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<String>, Failure> {
+        let who = ActAs::Ghost(portal.key.ghost.clone());
+        let Some(raw) = self.ports.homeserver.event(&who, room, event).await? else {
+            return Ok(None);
+        };
+        match self.ports.cipher.decrypt(&who, room, &raw).await {
+            Ok(decrypted) => Ok(quotable(&decrypted.content)),
+            Err(DecryptFailure::Outside(failure)) => Err(failure),
+            Err(DecryptFailure::MissingKey | DecryptFailure::Undecryptable(_)) => Ok(None),
+        }
+    }
+
+    async fn reaction(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        event: &Event,
+        target: &EventId,
+        emoji: String,
+    ) -> Result<Said, Failure> {
+        let storage = &self.ports.storage;
+        let Some(target) = storage.message_by_event(&event.room, target).await? else {
+            return Ok(Said::Refused(Notice::Earlier(Earlier::ReactedToUnknown)));
+        };
+        let mut saying = self.react(parties, &target, Some(emoji));
+        let remote_id = self.ports.namer.remote_message_id(&event.id);
+        let key = &portal.key;
+        let earlier = storage.reaction_on(key, Direction::ToNetwork, &target.remote_id).await?;
+        // The network has one reaction a person and message; without this, the room would show two.
+        if let Some(redacts) = earlier.filter(|earlier| *earlier != remote_id) {
+            let about = ["replaced", event.room.as_str(), &redacts.0];
+            let redaction = OutboundRedaction {
+                sender: ActAs::Ghost(key.ghost.clone()),
+                room: event.room.clone(),
+                transaction_id: self.ports.namer.transaction_id(&about),
+                portal: key.clone(),
+                redacts,
+                shows: None,
+            };
+            let lane = Lane::Portal(key.clone());
+            let item = OutboxItem::Redaction(redaction);
+            saying.changes.push(Change::OutboxAdded { lane, item });
+        }
+        saying.changes.push(Change::ReactionSaved(Reaction {
+            portal: key.clone(),
+            direction: Direction::ToNetwork,
+            target: target.remote_id,
+            remote_id,
+        }));
+        Ok(Said::Saying(Box::new(saying)))
+    }
+
+    /// A redacted reaction is taken back; a redacted message stays with the contact, who has it.
+    async fn redaction(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        event: &Event,
+    ) -> Result<Said, Failure> {
+        let storage = &self.ports.storage;
+        let Some(redacted) = &event.redacts else { return Ok(Said::Nothing) };
+        let redacted = storage.message_by_event(&event.room, redacted).await?;
+        let ours = |message: &Message| message.direction == Direction::ToNetwork;
+        let Some(redacted) = redacted.filter(ours) else { return Ok(Said::Nothing) };
+        if event.sender != parties.login.person {
+            return Ok(Said::Nothing);
+        }
+        // The reaction stays the current one: should the contact's app ask for this again, it is found.
+        let (key, side) = (&portal.key, redacted.direction);
+        let Some(target) = storage.reaction_target(key, side, &redacted.remote_id).await? else {
+            return Ok(Said::Refused(Notice::Earlier(Earlier::CopyStays)));
+        };
+        let current = storage.reaction_on(key, side, &target).await?;
+        if current != Some(redacted.remote_id) {
+            return Ok(Said::Nothing);
+        }
+        let target = storage.message_by_remote(key, &target).await?;
+        Ok(target.map_or(Said::Nothing, |target| {
+            Said::Saying(Box::new(self.react(parties, &target, None)))
+        }))
+    }
+
+    fn react(&self, parties: &Parties, target: &Message, emoji: Option<String>) -> Saying {
+        let message = NetworkMessage::Reaction {
+            chat: parties.ghost.remote.clone(),
+            target: target.remote_id.clone(),
+            direction: target.direction,
+            emoji,
+            at: self.ports.clock.now(),
+        };
+        Said::saying(message, EnvelopeKind::Reaction, Vec::new())
+    }
+}
