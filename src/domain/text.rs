@@ -198,9 +198,6 @@ pub fn incoming(padded: &[u8]) -> Incoming {
         MessageContent::Deletion(target) => {
             Incoming::Deletion { target: RemoteMessageId(target.id) }
         }
-        MessageContent::Reaction(_) => Incoming::NotShown { kind: "reaction".to_owned() },
-        MessageContent::Edit(_) => Incoming::NotShown { kind: "edit".to_owned() },
-        MessageContent::Deletion(_) => Incoming::NotShown { kind: "deletion".to_owned() },
         MessageContent::Silent { .. } => Incoming::Nothing,
         MessageContent::Unsupported { kind } => Incoming::NotShown { kind: kind.to_owned() },
     }
