@@ -107,3 +107,38 @@ async fn answers_corrections_and_deletions() -> Result<()> {
     let told = told.await;
     world.report(told)
 }
+
+/// The same with a simulated person, whose app understands what the framework names and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_person_answers_and_reacts() -> Result<()> {
+    let mut world = World::start("kinds", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let bob = world.contact(PHONE, "Bob").await?;
+        let management = logs_in(&alice).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
+        let question = alice.says(&room, "tea?").await?;
+        let remote = bob.reads("tea?").await?.id;
+        let answer = bob.answers(alice.id(), &remote, "yes").await?;
+        let seen = alice.reads(room.room_id(), "yes").await?;
+        ensure!(seen.answers.as_ref() == Some(&question), "it answers {:?}", seen.answers);
+        for (emoji, expected) in [(Some(THUMB), &[THUMB][..]), (Some(HEART), &[HEART]), (None, &[])]
+        {
+            bob.reacts(alice.id(), &remote, emoji).await?;
+            alice.sees_reactions(room.room_id(), &question, &ghost, expected).await?;
+        }
+
+        let answered = ReplyMetadata::new(&seen.event, &ghost, None);
+        let content = RoomMessageEventContent::text_plain("with milk?");
+        let again = content.make_reply_to(answered, ForwardThread::No, AddMentions::No);
+        alice.sends(&room, again).await?;
+        let read = bob.reads("with milk?").await?;
+        ensure!(read.quotes.as_ref() == Some(&answer), "it quotes {:?}", read.quotes);
+        alice.reacts(&room, &seen.event, THUMB).await?;
+        let last = alice.reacts(&room, &seen.event, HEART).await?;
+        room.redact(&last, None, None).await?;
+        bob.sees_reactions(&answer, &[Some(THUMB), Some(HEART), None]).await
+    };
+    let told = told.await;
+    world.report(told)
+}

@@ -30,6 +30,7 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
         .route("/people/{phone}/received/{id}/file", get(media::file))
         .route("/people/{phone}/received", get(people::received))
         .route("/people/{phone}/receipts/{id}", get(people::receipts))
+        .route("/people/{phone}/reactions/{id}", get(people::reactions))
         .route("/people/{phone}/read", post(people::read))
         .route("/people/{phone}/pair", post(people::pair))
         .route("/partners/{id}", get(partners::show))

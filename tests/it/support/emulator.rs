@@ -2,6 +2,7 @@
 //! spoken to through its control API alone, as any other program would.
 
 pub(crate) mod files;
+mod kinds;
 
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) struct Received {
     pub(crate) text: String,
     /// Under which id it came.
     pub(crate) id: String,
+    /// Under which id the message came that it answers.
+    pub(crate) quotes: Option<String>,
     /// What the message says of its file: kind, mimetype, caption, file_name, width, height, seconds, waveform and thumbnail
     /// in base64, length, direct_path.
     #[serde(default)]

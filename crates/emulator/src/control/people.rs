@@ -231,6 +231,14 @@ pub(super) async fn receipts(
     Ok(Json(actor_of(&network, &phone)?.transcript.receipts(&id)))
 }
 
+/// `GET /people/{phone}/reactions/{id}`: what others reacted with to a message, in order; `null` took one back.
+pub(super) async fn reactions(
+    State(network): Shared,
+    Path((phone, id)): Path<(String, String)>,
+) -> Result<Json<Vec<Option<String>>>, Problem> {
+    Ok(Json(actor_of(&network, &phone)?.transcript.reactions(&id)))
+}
+
 /// `POST /people/{phone}/read`: says that this person read messages.
 pub(super) async fn read(
     State(network): Shared,

@@ -164,10 +164,11 @@ impl Actor {
             self.transcript.count(|counters| counters.without_text += 1);
             return;
         };
-        let (text, attachment) = match read {
-            Read::Text(text) => (text, None),
+        let (text, quotes, attachment) = match read {
+            Read::Text { body, quotes } => (body, quotes, None),
+            Read::Reaction { target, emoji } => return self.transcript.react(target, emoji),
             Read::Attachment(file) => {
-                (file.about.caption.clone().unwrap_or_default(), Some(ShownFile(file)))
+                (file.about.caption.clone().unwrap_or_default(), None, Some(ShownFile(file)))
             }
         };
         let (from, display_name) = network.with(|world| {
@@ -182,7 +183,16 @@ impl Actor {
         });
         let at_ms = clock::now_ms();
         let id = item.id.clone();
-        self.transcript.add(Received { order: 0, id, from, display_name, text, attachment, at_ms });
+        self.transcript.add(Received {
+            order: 0,
+            id,
+            from,
+            display_name,
+            text,
+            quotes,
+            attachment,
+            at_ms,
+        });
     }
 
     /// Asks for a message again, with keys for a fresh session from the second time on or if there is no session.

@@ -4,7 +4,7 @@ mod media;
 
 use std::sync::Arc;
 
-use causeway_wire::message::{self, MessageContent, MessageError, Text};
+use causeway_wire::message::{self, MessageContent, MessageError, Reaction, Text};
 
 pub(crate) use self::media::{About, Attachment, Kind, RemoteFile, Wrap, encode};
 use crate::entropy;
@@ -12,7 +12,16 @@ use crate::entropy;
 /// What somebody else wrote.
 #[derive(Debug)]
 pub(crate) enum Read {
-    Text(String),
+    /// A text, and the id of the message that it answers.
+    Text {
+        body: String,
+        quotes: Option<String>,
+    },
+    /// An emoji for the message `target`, or none any more.
+    Reaction {
+        target: String,
+        emoji: Option<String>,
+    },
     Attachment(Arc<Attachment>),
 }
 
@@ -34,9 +43,15 @@ pub(crate) fn read(padded: &[u8]) -> Option<Read> {
         return Some(Read::Attachment(attachment.into()));
     }
     let incoming = message::decode(plain).ok()?;
+    if incoming.sent_to.is_some() {
+        return None;
+    }
     match incoming.content {
-        MessageContent::Text(Text { body, .. }) if incoming.sent_to.is_none() => {
-            Some(Read::Text(body))
+        MessageContent::Text(Text { body, quote }) => {
+            Some(Read::Text { body, quotes: quote.map(|quote| quote.id) })
+        }
+        MessageContent::Reaction(Reaction { target, emoji }) => {
+            Some(Read::Reaction { target: target.id, emoji })
         }
         _ => None,
     }

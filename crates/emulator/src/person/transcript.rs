@@ -23,6 +23,9 @@ pub(crate) struct Received {
     pub(crate) display_name: Option<String>,
     /// Of a file, the caption.
     pub(crate) text: String,
+    /// The id of the message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quotes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachment: Option<ShownFile>,
     #[serde(rename = "received_at_ms")]
@@ -83,6 +86,8 @@ struct State {
     counters: Counters,
     /// By message id: the receipts that came back, in order.
     receipts: BTreeMap<String, Vec<String>>,
+    /// By message id: the reactions that others gave it, in order; `None` takes one back.
+    reactions: BTreeMap<String, Vec<Option<String>>>,
 }
 
 /// See the module.
@@ -135,6 +140,15 @@ impl Transcript {
 
     pub(crate) fn receipts(&self, id: &str) -> Vec<String> {
         self.state().receipts.get(id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn react(&self, target: String, emoji: Option<String>) {
+        self.state().reactions.entry(target).or_default().push(emoji);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    pub(crate) fn reactions(&self, id: &str) -> Vec<Option<String>> {
+        self.state().reactions.get(id).cloned().unwrap_or_default()
     }
 
     /// Everything after an order.
