@@ -6,6 +6,7 @@
 pub mod bridged;
 pub mod consent;
 pub mod event;
+pub mod hosting;
 pub mod ids;
 pub mod item;
 pub mod limits;

@@ -7,6 +7,7 @@
 pub mod ambient;
 pub mod failure;
 pub mod homeserver;
+pub mod media;
 pub mod network;
 pub mod room_cipher;
 pub mod storage;
@@ -14,6 +15,7 @@ pub mod storage;
 pub use ambient::{Clock, Entropy};
 pub use failure::{Failure, Retry};
 pub use homeserver::Homeserver;
+pub use media::MediaStore;
 pub use network::{InteropNetwork, NetworkLink};
 pub use room_cipher::RoomCipher;
 pub use storage::{KeyStores, Storage};

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use ruma::{EventId, OwnedRoomId};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,40 @@ pub struct GhostKey(pub String);
 pub struct PortalKey {
     pub login: LoginId,
     pub ghost: GhostKey,
+}
+
+/// The name of a file that we host for the network: 32 random bytes, because whoever knows the name
+/// may fetch the file (network facts 1.7).
+///
+/// Always base64url of exactly 32 bytes without padding, so it is safe as a file's name and as a
+/// path's segment. The contact's app gets it inside of an encrypted message: its `Debug` shows only
+/// the beginning, which is enough to find a row and not enough to fetch a file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorageRef(String);
+
+impl StorageRef {
+    /// Names a new file; the bytes must be random.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// `None` for anything but the exact form.
+    pub fn parse(text: &str) -> Option<Self> {
+        // The length first, so that a long stranger costs nothing. The engine refuses what is not
+        // canonical, so one file has one name.
+        let bytes = (text.len() == 43).then(|| URL_SAFE_NO_PAD.decode(text).ok())??;
+        (bytes.len() == 32).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StorageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StorageRef({}…)", &self.0[..6])
+    }
 }
 
 /// What is worked on one item at a time, oldest first.
@@ -192,6 +227,30 @@ mod tests {
             assert_eq!(Lane::from_text(&lane.to_text()), Some(lane));
         }
         assert_eq!(Lane::from_text("portal/only"), None);
+    }
+
+    #[test]
+    fn a_storage_ref_has_one_exact_form() {
+        let name = StorageRef::from_random([0xfb; 32]);
+        let text = name.as_str().to_owned();
+        assert_eq!(text.len(), 43);
+        assert_eq!(StorageRef::parse(&text), Some(name.clone()));
+        assert!(!format!("{name:?}").contains(&text[..7]));
+        let not_canonical = format!("{}7", &text[..42]);
+        assert_ne!(not_canonical, text);
+        for other in [
+            "",
+            &text[..42],
+            &format!("{text}A"),
+            &format!("{text}="),
+            &format!("{}/", &text[..42]),
+            &format!("{}+", &text[..42]),
+            &format!("../{}", &text[..40]),
+            &format!("é{}", &text[..41]),
+            &not_canonical,
+        ] {
+            assert_eq!(StorageRef::parse(other), None, "{other}");
+        }
     }
 
     #[test]
