@@ -11,6 +11,7 @@ mod crypto_store;
 mod database;
 mod error;
 mod ghost;
+mod hosted_media;
 mod inbox;
 mod login;
 mod management_room;
@@ -34,7 +35,8 @@ use self::database::Database;
 use crate::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
-        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
+        hosting::HostedMedia,
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
         limits::INBOX_ROWS_MAX,
     },
@@ -233,6 +235,22 @@ impl Storage for SqlStorage {
         remote_id: &RemoteMessageId,
     ) -> Result<u32, Failure> {
         Ok(message::retries(&self.database, portal, remote_id).await?)
+    }
+
+    async fn hosted_media(&self, name: &StorageRef) -> Result<Option<HostedMedia>, Failure> {
+        Ok(hosted_media::find(&self.database, name).await?)
+    }
+
+    async fn hosted_bytes(&self, login: &LoginId) -> Result<u64, Failure> {
+        Ok(hosted_media::bytes_of(&self.database, login).await?)
+    }
+
+    async fn hosted_expired(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<HostedMedia>, Failure> {
+        Ok(hosted_media::expired(&self.database, now, limit).await?)
     }
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure> {

@@ -17,7 +17,8 @@ use crate::{
             Consent, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
         },
-        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser},
+        hosting::HostedMedia,
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
     },
     signal::{PreKey, RemoteIdentityKey, SessionRecord},
@@ -45,9 +46,10 @@ pub enum Change {
         login: LoginId,
         state: LoginState,
     },
-    /// Removes the login, its keys, prekeys, sessions, remote identities, message map and queue
-    /// rows. Its portals' rooms are forgotten. From then on whatever writes for it fails, so a lane
-    /// that was still at work leaves nothing behind.
+    /// Removes the login, its keys, prekeys, sessions, remote identities, message map, hosted
+    /// media and queue rows. Its portals' rooms are forgotten, its files can no longer be fetched
+    /// and the cleaner removes them. From then on whatever writes for it fails, so a lane that was
+    /// still at work leaves nothing behind.
     LoginRemoved(LoginId),
 
     /// Makes or renews a ghost; an absent name does not erase a known one.
@@ -99,6 +101,12 @@ pub enum Change {
         portal: PortalKey,
         remote_id: RemoteMessageId,
     },
+
+    /// A file lies in the media store and may be fetched from now on; replaces nothing. Belongs into
+    /// the commit of the envelope that names it.
+    MediaHosted(HostedMedia),
+    /// The file is gone from the media store; an unknown name is fine.
+    MediaForgotten(StorageRef),
 
     InboxDone(InboxId),
     /// Not now: try again at `until`. The lane stays in order: nothing younger overtakes it.
@@ -301,6 +309,14 @@ pub trait Storage: KeyStores {
         portal: &PortalKey,
         remote_id: &RemoteMessageId,
     ) -> Result<u32, Failure>;
+
+    /// A file of the media store that may be fetched, or has expired and is not yet removed.
+    async fn hosted_media(&self, name: &StorageRef) -> Result<Option<HostedMedia>, Failure>;
+    /// Bytes that a login has hosted, for its quota. What has expired counts until it is removed.
+    async fn hosted_bytes(&self, login: &LoginId) -> Result<u64, Failure>;
+    /// What has expired at `now`, the oldest first, at most `limit`.
+    async fn hosted_expired(&self, now: Timestamp, limit: u32)
+    -> Result<Vec<HostedMedia>, Failure>;
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
 

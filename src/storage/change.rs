@@ -4,8 +4,8 @@ use super::{
     consent, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, inbox, login, management_room, message, outbox, portal, prekey, reaction, session,
-    setting,
+    ghost, hosted_media, inbox, login, management_room, message, outbox, portal, prekey, reaction,
+    session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -64,6 +64,8 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         Change::RetryAsked { portal, remote_id } => {
             message::count_retry(writer, portal, remote_id).await
         }
+        Change::MediaHosted(media) => hosted_media::add(writer, media).await,
+        Change::MediaForgotten(name) => hosted_media::remove(writer, name).await,
         Change::InboxDone(id) => inbox::remove(writer, *id).await,
         Change::InboxParked { id, until, attempts } => {
             inbox::park(writer, *id, *until, *attempts).await

@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use causeway::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
-        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
+        hosting::HostedMedia,
+        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
     },
     port::{
@@ -182,5 +183,8 @@ storage! {
     fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
+    fn hosted_media(name: &StorageRef) -> Option<HostedMedia>;
+    fn hosted_bytes(login: &LoginId) -> u64;
+    fn hosted_expired(now: Timestamp, limit: u32) -> Vec<HostedMedia>;
     fn setting(key: &'static str) -> Option<Vec<u8>>;
 }

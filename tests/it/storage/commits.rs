@@ -18,8 +18,8 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        draft, ghost, keys, login, login_id, message, outbox_envelope, outbox_event, person,
-        portal, portal_key, portal_lane, prekey, remote_id, room, session_key, text_of,
+        draft, ghost, hosted, keys, login, login_id, message, outbox_envelope, outbox_event,
+        person, portal, portal_key, portal_lane, prekey, remote_id, room, session_key, text_of,
         transaction, with_logins,
     },
 };
@@ -65,8 +65,18 @@ async fn changes_stand_together_in_any_order(place: Place) {
     assert!(storage.portal(&portal_key("l1", "g1")).await.unwrap().is_some());
 }
 
-const TABLES_WITH_LOGIN: [&str; 9] =
-    ["prekey", "portal", "session", "message", "reaction", "retry", "intake", "inbox", "outbox"];
+const TABLES_WITH_LOGIN: [&str; 10] = [
+    "prekey",
+    "portal",
+    "session",
+    "message",
+    "reaction",
+    "retry",
+    "hosted_media",
+    "intake",
+    "inbox",
+    "outbox",
+];
 
 /// One of everything that belongs to a login.
 fn belongings(login: &str) -> Vec<Change> {
@@ -89,6 +99,7 @@ fn belongings(login: &str) -> Vec<Change> {
             remote_id: remote_id("M1"),
         }),
         Change::RetryAsked { portal: portal_key(login, "g1"), remote_id: remote_id("M1") },
+        Change::MediaHosted(hosted(login, 1, 10)),
         Change::OutboxAdded { lane: portal_lane(login, "g1"), item: outbox_event("x") },
         Change::OutboxAdded { lane: Lane::Room(room("a")), item: outbox_envelope(login, "a") },
     ]

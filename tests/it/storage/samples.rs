@@ -2,8 +2,12 @@
 
 use causeway::{
     domain::{
-        bridged::{Delivery, Direction, Ghost, Login, LoginState, Message, Portal},
-        ids::{GhostKey, Lane, LoginId, PortalKey, RemoteAddress, RemoteMessageId, RemoteUser},
+        bridged::{Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Timestamp},
+        hosting::HostedMedia,
+        ids::{
+            GhostKey, Lane, LoginId, PortalKey, RemoteAddress, RemoteMessageId, RemoteUser,
+            StorageRef,
+        },
         item::{Envelope, EnvelopeKind, InboxItem, OutboundEvent, OutboxItem, RawEvent},
     },
     port::{
@@ -98,6 +102,14 @@ pub(super) fn message(direction: Direction, id: &str) -> Message {
         delivery: Delivery::Committed,
         at: 5,
     }
+}
+
+/// The `number`th file of a login, of 100 bytes.
+pub(super) fn hosted(login: &str, number: u8, expires_at: Timestamp) -> HostedMedia {
+    let mut bytes = [number; 32];
+    bytes[..login.len()].copy_from_slice(login.as_bytes());
+    let name = StorageRef::from_random(bytes);
+    HostedMedia { name, login: login_id(login), length: 100, hosted_at: 5, expires_at }
 }
 
 pub(super) fn inbox_item(text: &str) -> InboxItem {
