@@ -13,6 +13,7 @@ mod example;
 mod homeserver;
 mod keys;
 mod log;
+mod media;
 mod mistake;
 mod network;
 mod permissions;
@@ -34,6 +35,7 @@ pub use self::{
     homeserver::Homeserver,
     keys::{Keys, MasterKey},
     log::{Log, LogFilter, LogFormat},
+    media::{AccessKey, Days, Media, MediaPlace, MediaS3},
     mistake::{Mistake, Mistakes},
     network::{ChatUrl, IntegratorId, Network},
     profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
@@ -55,6 +57,8 @@ pub struct Config {
     pub appservice: Appservice,
     pub network: Network,
     pub profile: Profile,
+    pub media: Media,
+    pub media_s3: MediaS3,
     pub database: Database,
     pub permissions: Permissions,
     pub encryption: Encryption,
@@ -62,12 +66,14 @@ pub struct Config {
 }
 
 /// The sections in the order of the example file. Top-level keys come first, as TOML wants it.
-const SECTIONS: [Description; 9] = [
+const SECTIONS: [Description; 11] = [
     Keys::DESCRIPTION,
     Homeserver::DESCRIPTION,
     Appservice::DESCRIPTION,
     Network::DESCRIPTION,
     Profile::DESCRIPTION,
+    Media::DESCRIPTION,
+    MediaS3::DESCRIPTION,
     Database::DESCRIPTION,
     Permissions::DESCRIPTION,
     Encryption::DESCRIPTION,
@@ -96,6 +102,8 @@ impl Config {
         let appservice = source.section();
         let network: Option<Network> = source.section();
         let profile = source.section();
+        let media: Option<Media> = source.section();
+        let media_s3: Option<MediaS3> = source.section();
         let database = source.section();
         let permissions = source.section();
         let encryption = source.section();
@@ -103,6 +111,9 @@ impl Config {
         let mut mistakes = source.finish();
         if let (Some(appservice), Some(network)) = (&appservice, &network) {
             mistakes.extend(conflicts(appservice, network));
+        }
+        if let (Some(media), Some(media_s3)) = (&media, &media_s3) {
+            mistakes.extend(media::conflicts(media, media_s3));
         }
         let config = (|| {
             let homeserver = homeserver?;
@@ -114,6 +125,8 @@ impl Config {
                 appservice: appservice?,
                 network: network?,
                 profile: profile?,
+                media: media?,
+                media_s3: media_s3?,
                 database: database?,
                 encryption: encryption?,
                 log: log?,

@@ -9,6 +9,7 @@ pub mod domain;
 
 pub mod port;
 
+pub mod hosting;
 pub mod interop;
 pub mod matrix;
 pub mod storage;

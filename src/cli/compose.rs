@@ -13,7 +13,8 @@ use super::{
 use crate::{
     command::Bot,
     config::{self, Config},
-    domain::{ids::GhostNamer, limits},
+    domain::{hosting::MediaRules, ids::GhostNamer, limits},
+    hosting::{self, Hosting},
     http::{HomeserverFace, NetworkFace},
     interop::{self, Interop, NetworkProfile, TokenKey},
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
@@ -115,12 +116,17 @@ async fn ports(config: &Config) -> anyhow::Result<Ports> {
     let token_key = token_key(&*storage).await?;
     let network =
         Interop::new(network_profile(config), token_key, Arc::clone(&clock), Arc::clone(&entropy))?;
+    let media = Hosting::open(media_place(config))
+        .await
+        .context("could not open the store of hosted media")?;
     let homeserver: Arc<dyn Homeserver> = homeserver;
     Ok(Ports {
         storage,
         homeserver,
         cipher: Arc::new(cipher),
         network: Arc::new(network),
+        media: Arc::new(media),
+        media_rules: media_rules(config),
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),
@@ -145,6 +151,31 @@ async fn token_key(storage: &dyn Storage) -> Result<TokenKey, Failure> {
     let value = key.to_pkcs8_der()?.to_vec();
     storage.commit(vec![Change::SettingSaved { key: TOKEN_KEY, value }]).await?;
     Ok(key)
+}
+
+fn media_place(config: &Config) -> hosting::Place {
+    match &config.media.store {
+        config::MediaPlace::Folder(path) => {
+            hosting::Place::Folder(hosting::Folder { path: path.clone() })
+        }
+        config::MediaPlace::Bucket { name, prefix } => {
+            let s3 = &config.media_s3;
+            let secret = s3.secret_access_key.as_ref();
+            hosting::Place::Bucket(hosting::Bucket {
+                name: name.clone(),
+                prefix: prefix.clone(),
+                endpoint: s3.endpoint.as_ref().map(|url| url.as_url().clone()),
+                region: s3.region.clone(),
+                access_key_id: s3.access_key_id.clone().unwrap_or_default(),
+                secret_access_key: secret.map(|it| it.expose().clone()).unwrap_or_default(),
+            })
+        }
+    }
+}
+
+fn media_rules(config: &Config) -> MediaRules {
+    let config::Media { store: _, keep_days, max_bytes, quota_bytes } = config.media;
+    MediaRules { max_bytes, quota_bytes, keep: keep_days.duration() }
 }
 
 fn matrix_options(config: &Config) -> MatrixOptions {

@@ -50,9 +50,10 @@ fn push_field(file: &mut String, field: &Field, secret: &mut dyn FnMut() -> Stri
     push_comment(file, field.doc);
     let (mark, value) = match field.presence {
         Presence::Required(value) => ("", value.to_owned()),
-        Presence::Default(value) | Presence::SecretOr(value) | Presence::Optional(value) => {
-            ("#", value.to_owned())
-        }
+        Presence::Default(value)
+        | Presence::SecretOr(value)
+        | Presence::Optional(value)
+        | Presence::OptionalSecret(value) => ("#", value.to_owned()),
         Presence::Secret => ("", format!("\"{}\"", secret())),
     };
     file.extend([mark, field.name, " = ", &value, "\n"]);

@@ -98,6 +98,8 @@ impl Reader<'_> {
         let (found_as, value) = match presence {
             Presence::Secret => self.secret(name, None)?,
             Presence::SecretOr(default) => self.secret(name, Some(default))?,
+            Presence::OptionalSecret(_) if !self.has_secret(name) => return T::absent(),
+            Presence::OptionalSecret(_) => self.secret(name, None)?,
             Presence::Required(_) | Presence::Default(_) | Presence::Optional(_) => {
                 self.known.insert(name.to_owned());
                 let value = match (self.table.and_then(|table| table.get(name)), presence) {
@@ -127,9 +129,16 @@ impl Reader<'_> {
         self.source.add(Mistake::new(dotted(self.path, name), sentence));
     }
 
+    /// Whether a secret is set in any of its three ways.
+    fn has_secret(&mut self, name: &str) -> bool {
+        let names = secret_names(name);
+        self.known.extend(names.iter().cloned());
+        names.iter().any(|name| self.table.is_some_and(|table| table.contains_key(name)))
+    }
+
     /// A secret and the name under which it was found.
     fn secret(&mut self, name: &str, default: Option<&str>) -> Option<(String, Value)> {
-        let names = [name.to_owned(), format!("{name}_file"), format!("{name}_env")];
+        let names = secret_names(name);
         self.known.extend(names.iter().cloned());
         let table = self.table;
         let mut given = names.iter().filter_map(|name| Some((name, table?.get(name)?)));
@@ -194,6 +203,11 @@ impl Reader<'_> {
         }
         self.known.clear();
     }
+}
+
+/// A secret can be a value, in a file, or in an environment variable.
+fn secret_names(name: &str) -> [String; 3] {
+    [name.to_owned(), format!("{name}_file"), format!("{name}_env")]
 }
 
 /// The names of the sections directly below one.

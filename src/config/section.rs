@@ -15,6 +15,8 @@ pub(super) enum Presence {
     /// It must be there as a value, as a file or as an environment variable. The example has a
     /// fresh one.
     Secret,
+    /// A secret that may be absent. The example shows this value in a comment.
+    OptionalSecret(&'static str),
     /// Like a secret, since it may hold one, but it has this value if it is not there.
     SecretOr(&'static str),
 }

@@ -121,6 +121,16 @@ impl Setting for bool {
     }
 }
 
+/// A number of something of which none makes no sense.
+impl Setting for u64 {
+    fn parse(value: &Value) -> Result<Self, String> {
+        let number = value.as_integer().and_then(|it| Self::try_from(it).ok());
+        number
+            .filter(|number| *number > 0)
+            .ok_or_else(|| "must be a whole number, at least 1".to_owned())
+    }
+}
+
 /// Whole seconds; the field's name says so.
 impl Setting for Duration {
     fn parse(value: &Value) -> Result<Self, String> {

@@ -12,7 +12,8 @@ use ruma::user_id;
 use crate::domain::permission::Permission;
 
 use super::{
-    Config, Environment, FanOut, JidForm, LogFormat, Outbound, SECTIONS, example, registration,
+    Config, Environment, FanOut, JidForm, LogFormat, MediaPlace, Outbound, SECTIONS, example,
+    registration,
 };
 
 #[derive(Default)]
@@ -85,6 +86,13 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(config.profile.fan_out, FanOut::One);
     assert_eq!(config.profile.header, *b"WA\x06\x03");
     assert_eq!(config.profile.protocol_version.0, [1, 0, 3]);
+    assert_eq!(config.media.store, MediaPlace::Folder("media".into()));
+    assert_eq!(config.media.keep_days.duration(), Duration::from_secs(30 * 24 * 3_600));
+    assert_eq!(config.media.max_bytes, 2 * 1024 * 1024 * 1024);
+    assert_eq!(config.media.quota_bytes, 10 * 1024 * 1024 * 1024);
+    assert_eq!(config.media_s3.region, "us-east-1");
+    assert_eq!(config.media_s3.endpoint, None);
+    assert_eq!(config.media_s3.secret_access_key, None);
     assert_eq!(config.database.url.expose(), "sqlite:causeway.db");
     assert_eq!(config.encryption.outbound, Outbound::AllDevices);
     assert_eq!(config.log.format, LogFormat::Text);
@@ -114,6 +122,14 @@ fn every_mistake_is_found_at_once_with_its_path() {
         jid_form = "pears"
         read_receipts = "yes"
         protocol_version = "1.0"
+        [media]
+        store = "s3://Bad Bucket"
+        keep_days = 366
+        max_bytes = 0
+        quota_bytes = "10 GiB"
+        [media.s3]
+        endpoint = "s3.example.org"
+        secret = "x"
         [permissions]
         "alice" = "king"
         "@alice" = "user"
@@ -139,6 +155,12 @@ fn every_mistake_is_found_at_once_with_its_path() {
     network.profile.jid_form: must be one of "pair", "interop", "interop_bare"
     network.profile.protocol_version: must be three numbers like "1.0.3"
     network.profile.read_receipts: must be true or false
+    media.store: must be the path of a folder, or a bucket like "s3://bucket" or "s3://bucket/prefix"
+    media.keep_days: must be a whole number of days from 1 to 365
+    media.max_bytes: must be a whole number, at least 1
+    media.quota_bytes: must be a whole number, at least 1
+    media.s3.endpoint: must be an address like "https://host.name", without user, query or fragment
+    media.s3.secret: is not a key here: did you mean `secret_access_key`?
     permissions."@alice": must be a Matrix id like "@alice:example.org", a server name, or "*"
     permissions."alice": must be one of "none", "user", "admin"
     log: must be a section: write `[log]` on a line
@@ -203,6 +225,31 @@ fn a_mistake_says_what_to_do() {
             "[log]\nfilter = \"causeway=loud\"",
             "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",
         ),
+        (
+            "",
+            "[media]\nmax_bytes = 100\nquota_bytes = 99",
+            "media.quota_bytes: must not be less than `max_bytes`: no file of that size could ever be hosted",
+        ),
+        (
+            "",
+            "[media]\nstore = \"s3://media\"\n[media.s3]\nsecret_access_key_env = \"TOKEN\"",
+            "media.s3.access_key_id: is missing: `media.store` is a bucket, set the key that may write to it",
+        ),
+        (
+            "",
+            "[media]\nstore = \"s3://media\"\n[media.s3]\naccess_key_id = \"id\"",
+            "media.s3.secret_access_key: is missing: `media.store` is a bucket, set the key that may write to it",
+        ),
+        (
+            "",
+            "[media.s3]\nendpoint = \"https://s3.example.org\"",
+            "media.s3.endpoint: has no use while `media.store` is a folder: make that \"s3://bucket\", or remove this",
+        ),
+        (
+            "",
+            "[media.s3]\nsecret_access_key = \"a\"\nsecret_access_key_env = \"TOKEN\"",
+            "media.s3.secret_access_key: is set more than once: keep one of `secret_access_key`, `secret_access_key_file` and `secret_access_key_env`",
+        ),
         ("", "[databases]", "databases: is not a key here: did you mean `database`?"),
         (
             "",
@@ -244,10 +291,55 @@ fn a_secret_comes_from_a_value_a_file_or_the_environment() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let text = format!("{LEAST}[database]\nurl = \"postgres://bridge:hush-database@host/name\"");
+    let text = format!(
+        "{LEAST}[database]\nurl = \"postgres://bridge:hush-database@host/name\"
+        [media]\nstore = \"s3://media\"
+        [media.s3]\naccess_key_id = \"id\"\nsecret_access_key = \"hush-key\""
+    );
     let debug = format!("{:?}", resolve(&text).unwrap());
     for secret in ["token-0123456789", "hush", "[1, 1, 1", "AQEB"] {
         assert!(!debug.contains(secret), "{secret} in {debug}");
+    }
+}
+
+#[test]
+fn a_store_is_a_folder_or_a_bucket() {
+    let store = |store: &str| {
+        let keys = if store.starts_with("s3:") {
+            "[media.s3]\naccess_key_id = \"id\"\nsecret_access_key_file = \"token\""
+        } else {
+            ""
+        };
+        let text = format!("{LEAST}[media]\nstore = \"{store}\"\n{keys}");
+        resolve(&text).map(|config| (config.media.store, config.media_s3))
+    };
+    for path in ["media", "/var/lib/causeway/media", "../s3"] {
+        assert_eq!(store(path).unwrap().0, MediaPlace::Folder(path.into()));
+    }
+    for (url, name, prefix) in [
+        ("s3://abc", "abc", ""),
+        ("s3://a-b.c/", "a-b.c", ""),
+        ("s3://media/causeway/one/", "media", "causeway/one"),
+    ] {
+        let (place, s3) = store(url).unwrap();
+        assert_eq!(place, MediaPlace::Bucket { name: name.to_owned(), prefix: prefix.to_owned() });
+        assert_eq!(s3.secret_access_key.unwrap().expose().as_str(), "file-token-0123456789");
+    }
+    let longest = "a".repeat(63);
+    assert!(store(&format!("s3://{longest}")).is_ok());
+    for wrong in [
+        "",
+        "s3://",
+        "s3://ab",
+        &format!("s3://{longest}a"),
+        "s3://media/a b",
+        "s3://media/../b",
+        "s3://media/a//b",
+        "file:///media",
+        "https://s3.example.org/media",
+    ] {
+        let mistakes = store(wrong).unwrap_err();
+        assert!(mistakes[0].starts_with("media.store: must be the path"), "{mistakes:?}");
     }
 }
 
@@ -280,6 +372,10 @@ fn a_fresh_example_is_complete_and_no_secret_comes_twice() {
     assert_eq!(next, 3);
 }
 
+/// Beginnings of lines that the example shows and that are no defaults.
+const WITHOUT_DEFAULT: [&str; 5] =
+    ["token_issuer", "endpoint", "access_key_id", "secret_access_key", "\""];
+
 #[test]
 fn every_default_in_the_example_is_the_one_that_holds() {
     let text = Config::example(&mut counting());
@@ -287,7 +383,7 @@ fn every_default_in_the_example_is_the_one_that_holds() {
     let with_defaults: String = text
         .lines()
         .map(|line| line.strip_prefix('#').filter(|it| !it.starts_with(' ')).unwrap_or(line))
-        .filter(|line| !line.starts_with("token_issuer") && !line.starts_with('"'))
+        .filter(|line| !WITHOUT_DEFAULT.iter().any(|name| line.starts_with(name)))
         .flat_map(|line| [line, "\n"])
         .collect();
     let [short, long] = [text, with_defaults].map(|text| resolve(&text).unwrap());

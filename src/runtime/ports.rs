@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use rand::{TryCryptoRng, TryRng};
 
 use crate::{
-    domain::ids::GhostNamer,
-    port::{Clock, Entropy, Homeserver, InteropNetwork, RoomCipher, Storage},
+    domain::{hosting::MediaRules, ids::GhostNamer},
+    port::{Clock, Entropy, Homeserver, InteropNetwork, MediaStore, RoomCipher, Storage},
 };
 
 /// Cheap to clone; every part of the runtime has one.
@@ -16,6 +16,8 @@ pub struct Ports {
     pub homeserver: Arc<dyn Homeserver>,
     pub cipher: Arc<dyn RoomCipher>,
     pub network: Arc<dyn InteropNetwork>,
+    pub media: Arc<dyn MediaStore>,
+    pub media_rules: MediaRules,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub namer: GhostNamer,

@@ -15,6 +15,7 @@ mod faces;
 mod homeserver;
 mod kinds;
 mod leaving;
+mod media_store;
 mod network;
 mod stage;
 mod surroundings;

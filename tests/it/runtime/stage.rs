@@ -9,6 +9,7 @@ use std::{
 use causeway::{
     command::Bot,
     domain::{
+        hosting::MediaRules,
         ids::GhostNamer,
         item::KeyChanges,
         limits::Backoff,
@@ -33,6 +34,7 @@ use tokio::{
 use super::{
     cut::{Cut, CutStorage},
     homeserver::{FakeHomeserver, PERSON},
+    media_store::FakeMediaStore,
     network::FakeNetwork,
     surroundings::{LOOK_EVERY, ManualClock, Seeded},
 };
@@ -44,12 +46,19 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// The room key that the machines have from the beginning.
 pub(super) const KEY: &str = "k0";
+/// Small enough for a test to reach each limit.
+pub(super) const MEDIA_RULES: MediaRules = MediaRules {
+    max_bytes: 1_000_000,
+    quota_bytes: 2_500_000,
+    keep: Duration::from_secs(30 * 24 * 3_600),
+};
 pub(super) const HS_TOKEN: &str = "the right token";
 
 pub(super) struct Stage {
     folder: TempDir,
     pub(super) homeserver: Arc<FakeHomeserver>,
     pub(super) network: Arc<FakeNetwork>,
+    pub(super) media: Arc<FakeMediaStore>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) set_aside: Arc<Mutex<Vec<String>>>,
     inbox_rows_max: u64,
@@ -82,11 +91,13 @@ impl Stage {
     }
 
     pub(super) async fn with_inbox_rows_max(inbox_rows_max: u64) -> Self {
+        let clock = Arc::<ManualClock>::default();
         let mut stage = Self {
             folder: tempfile::tempdir().unwrap(),
             homeserver: Arc::default(),
             network: FakeNetwork::new(),
-            clock: Arc::default(),
+            media: Arc::new(FakeMediaStore::new(Arc::clone(&clock))),
+            clock,
             set_aside: Arc::default(),
             inbox_rows_max,
             events: 0,
@@ -148,6 +159,8 @@ impl Stage {
             homeserver: self.homeserver.clone(),
             cipher: self.homeserver.clone(),
             network: self.network.clone(),
+            media: self.media.clone(),
+            media_rules: MEDIA_RULES,
             clock: self.clock.clone(),
             entropy,
             namer: GhostNamer::new([9; 32]),
