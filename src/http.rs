@@ -4,7 +4,10 @@
 
 mod answer;
 mod homeserver;
+mod hosted;
 mod network;
+mod range;
 
 pub use homeserver::HomeserverFace;
+pub use hosted::HostedFiles;
 pub use network::NetworkFace;

@@ -3,6 +3,7 @@
 //! Mailboxes carry hints, the database carries facts: every hint may be lost, and what is to be
 //! done is found again in storage. The runtime holds ports only; it names no adapter.
 
+mod cleaner;
 mod commit;
 mod connection;
 mod hints;
@@ -25,6 +26,7 @@ mod stop;
 mod to_matrix;
 mod to_network;
 
+pub use cleaner::clean;
 pub use connection::{ConnectionState, Links};
 pub use hints::Hints;
 pub use inbox::Inbox;

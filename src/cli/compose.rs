@@ -15,11 +15,11 @@ use crate::{
     config::{self, Config},
     domain::{hosting::MediaRules, ids::GhostNamer, limits},
     hosting::{self, Hosting},
-    http::{HomeserverFace, NetworkFace},
+    http::{HomeserverFace, HostedFiles, NetworkFace},
     interop::{self, Interop, NetworkProfile, TokenKey},
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
     port::{Clock, Entropy, Failure, Homeserver, Storage, storage::Change},
-    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop, sound},
+    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop, clean, sound},
     storage::SqlStorage,
 };
 
@@ -47,6 +47,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         network: Arc::clone(&ports.network),
         clock: Arc::clone(&ports.clock),
         logins: logins.clone(),
+        hosted: HostedFiles::new(&ports),
     };
     let listeners = serve::Listeners::bind(&[
         (config.appservice.listen, homeserver_face.router()),
@@ -61,6 +62,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(outbox.run());
     pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
+    pumps.spawn(clean(ports.clone(), stop.clone()));
     pumps.spawn(listeners.serve(stop.clone()));
     pumps.close();
     logins.start_all().await?;

@@ -1,4 +1,5 @@
-//! The network's face: the public key set and pushes (network facts 1.3, 1.6).
+//! The network's face: the public key set, pushes and hosted files (network facts 1.3, 1.6,
+//! 1.7).
 
 use std::{fmt, sync::Arc};
 
@@ -13,7 +14,7 @@ use axum::{
 use ruma::OwnedUserId;
 use serde::Deserialize;
 
-use super::answer;
+use super::{HostedFiles, answer};
 use crate::{
     domain::limits,
     port::{Clock, InteropNetwork, Retry},
@@ -26,6 +27,7 @@ pub struct NetworkFace {
     pub network: Arc<dyn InteropNetwork>,
     pub clock: Arc<dyn Clock>,
     pub logins: Logins,
+    pub hosted: HostedFiles,
 }
 
 impl fmt::Debug for NetworkFace {
@@ -36,11 +38,13 @@ impl fmt::Debug for NetworkFace {
 
 impl NetworkFace {
     pub fn router(self) -> Router {
+        let hosted = self.hosted.clone().router();
         Router::new()
             .route("/.well-known/oauth/openid/jwks", get(key_set))
             .route("/push", post(push))
             .layer(DefaultBodyLimit::max(limits::PUBLIC_BODY_BYTES_MAX))
             .with_state(self)
+            .merge(hosted)
     }
 }
 

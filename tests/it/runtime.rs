@@ -7,6 +7,7 @@
     reason = "the fakes can be unkind in more ways than the stories ask of them yet"
 )]
 
+mod cleaning;
 mod commands;
 mod contact;
 mod crashes;
@@ -14,6 +15,7 @@ mod cut;
 mod faces;
 mod homeserver;
 mod kinds;
+mod hosted;
 mod leaving;
 mod media_store;
 mod network;

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     ops::Range,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -17,7 +20,7 @@ use causeway::{
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::surroundings::{ManualClock, Trouble};
+use super::surroundings::{Gate, ManualClock, Trouble};
 
 /// Bytes of a piece that is read.
 const PIECE_BYTES: usize = 1_000;
@@ -25,8 +28,11 @@ const PIECE_BYTES: usize = 1_000;
 pub(super) struct FakeMediaStore {
     clock: Arc<ManualClock>,
     objects: Mutex<BTreeMap<StorageRef, (Bytes, Timestamp)>>,
+    calls: AtomicU64,
     /// What every call meets.
     pub(super) trouble: Mutex<Option<Trouble>>,
+    /// Holds what is read back before each piece.
+    pub(super) reading: Arc<Gate>,
     /// Up to when it was asked to discard what never ended.
     pub(super) discarded_before: Mutex<Option<Timestamp>>,
 }
@@ -37,6 +43,8 @@ impl FakeMediaStore {
             clock,
             objects: Mutex::default(),
             trouble: Mutex::default(),
+            reading: Arc::default(),
+            calls: AtomicU64::default(),
             discarded_before: Mutex::default(),
         }
     }
@@ -51,7 +59,18 @@ impl FakeMediaStore {
         self.objects.lock().unwrap().contains_key(name)
     }
 
+    /// Removes an object past the port.
+    pub(super) fn remove(&self, name: &StorageRef) {
+        self.objects.lock().unwrap().remove(name);
+    }
+
+    /// How often it was called.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     fn troubled(&self) -> Result<(), Failure> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         Trouble::befall(*self.trouble.lock().unwrap(), ())
     }
 }
@@ -80,14 +99,22 @@ impl MediaStore for FakeMediaStore {
             let part = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
             let part = bytes.slice(part);
             let pieces: Vec<_> =
-                part.chunks(PIECE_BYTES).map(|piece| Ok(part.slice_ref(piece))).collect();
-            StoredMedia { length, bytes: stream::iter(pieces).boxed() }
+                part.chunks(PIECE_BYTES).map(|piece| part.slice_ref(piece)).collect();
+            let reading = Arc::clone(&self.reading);
+            let bytes = stream::iter(pieces).then(move |piece| {
+                let reading = Arc::clone(&reading);
+                async move {
+                    reading.pass().await;
+                    Ok(piece)
+                }
+            });
+            StoredMedia { length, bytes: bytes.boxed() }
         }))
     }
 
     async fn delete(&self, name: &StorageRef) -> Result<(), Failure> {
         self.troubled()?;
-        self.objects.lock().unwrap().remove(name);
+        self.remove(name);
         Ok(())
     }
 

@@ -15,11 +15,11 @@ use causeway::{
         limits::Backoff,
         permission::{Permission, Permissions},
     },
-    http::{HomeserverFace, NetworkFace},
+    http::{HomeserverFace, HostedFiles, NetworkFace},
     port::Clock as _,
     runtime::{
         Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop,
-        Transaction,
+        Transaction, clean,
     },
     storage::SqlStorage,
 };
@@ -179,6 +179,7 @@ impl Stage {
         let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
         runtime.spawn(inbox.run());
         runtime.spawn(Outbox::to_homeserver(&ports, &hints, stop.clone()).run());
+        runtime.spawn(clean(ports.clone(), stop.clone()));
         let started = logins.clone();
         runtime.spawn(async move { started.start_all().await });
         let homeserver_face = HomeserverFace {
@@ -191,6 +192,7 @@ impl Stage {
             network: Arc::clone(&ports.network),
             clock: Arc::clone(&ports.clock),
             logins: logins.clone(),
+            hosted: HostedFiles::new(&ports),
         };
         let faces = (homeserver_face, network_face);
         self.bridge = Some(Bridge { runtime, storage, intake, logins, bot, faces, stop });
