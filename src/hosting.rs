@@ -211,13 +211,18 @@ fn not_written(error: Error) -> MediaFailure {
 }
 
 /// The store is the operator's own: nearly everything that goes wrong there passes, at the latest
-/// when the operator has looked after it.
+/// when the operator has looked after it. The error's own text would name the file.
 fn failure(what: &str, error: Error) -> Failure {
-    let failure = match error {
-        Error::NotSupported { .. } | Error::NotImplemented { .. } | Error::InvalidPath { .. } => {
-            Failure::never(what)
+    let (hint, passes) = match error {
+        Error::NotFound { .. } => ("there is no such folder or bucket", true),
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            ("access is denied; look at the folder's owner or the bucket's access key", true)
         }
-        _ => Failure::later(what),
+        Error::NotSupported { .. } | Error::NotImplemented { .. } | Error::InvalidPath { .. } => {
+            ("the store cannot do that", false)
+        }
+        _ => ("the store does not answer, or is full", true),
     };
-    failure.because(error)
+    let what = format!("{what}: {hint}");
+    if passes { Failure::later(what) } else { Failure::never(what) }.because(error)
 }

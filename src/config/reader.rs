@@ -96,10 +96,9 @@ impl Reader<'_> {
     /// Reads a field. `None` means that a mistake was noted.
     pub(super) fn field<T: Setting>(&mut self, name: &str, presence: Presence) -> Option<T> {
         let (found_as, value) = match presence {
-            Presence::Secret => self.secret(name, None)?,
             Presence::SecretOr(default) => self.secret(name, Some(default))?,
             Presence::OptionalSecret(_) if !self.has_secret(name) => return T::absent(),
-            Presence::OptionalSecret(_) => self.secret(name, None)?,
+            Presence::Secret | Presence::OptionalSecret(_) => self.secret(name, None)?,
             Presence::Required(_) | Presence::Default(_) | Presence::Optional(_) => {
                 self.known.insert(name.to_owned());
                 let value = match (self.table.and_then(|table| table.get(name)), presence) {

@@ -87,7 +87,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(config.profile.header, *b"WA\x06\x03");
     assert_eq!(config.profile.protocol_version.0, [1, 0, 3]);
     assert_eq!(config.media.store, MediaPlace::Folder("media".into()));
-    assert_eq!(config.media.keep_days.duration(), Duration::from_secs(30 * 24 * 3_600));
+    assert_eq!(config.media.keep_days.duration(), Duration::from_hours(30 * 24));
     assert_eq!(config.media.max_bytes, 2 * 1024 * 1024 * 1024);
     assert_eq!(config.media.quota_bytes, 10 * 1024 * 1024 * 1024);
     assert_eq!(config.media_s3.region, "us-east-1");
@@ -225,31 +225,6 @@ fn a_mistake_says_what_to_do() {
             "[log]\nfilter = \"causeway=loud\"",
             "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",
         ),
-        (
-            "",
-            "[media]\nmax_bytes = 100\nquota_bytes = 99",
-            "media.quota_bytes: must not be less than `max_bytes`: no file of that size could ever be hosted",
-        ),
-        (
-            "",
-            "[media]\nstore = \"s3://media\"\n[media.s3]\nsecret_access_key_env = \"TOKEN\"",
-            "media.s3.access_key_id: is missing: `media.store` is a bucket, set the key that may write to it",
-        ),
-        (
-            "",
-            "[media]\nstore = \"s3://media\"\n[media.s3]\naccess_key_id = \"id\"",
-            "media.s3.secret_access_key: is missing: `media.store` is a bucket, set the key that may write to it",
-        ),
-        (
-            "",
-            "[media.s3]\nendpoint = \"https://s3.example.org\"",
-            "media.s3.endpoint: has no use while `media.store` is a folder: make that \"s3://bucket\", or remove this",
-        ),
-        (
-            "",
-            "[media.s3]\nsecret_access_key = \"a\"\nsecret_access_key_env = \"TOKEN\"",
-            "media.s3.secret_access_key: is set more than once: keep one of `secret_access_key`, `secret_access_key_file` and `secret_access_key_env`",
-        ),
         ("", "[databases]", "databases: is not a key here: did you mean `database`?"),
         (
             "",
@@ -258,6 +233,34 @@ fn a_mistake_says_what_to_do() {
         ),
     ] {
         check(from, to, &[mistakes]);
+    }
+}
+
+#[test]
+fn a_mistake_about_media_says_what_to_do() {
+    for (to, mistake) in [
+        (
+            "[media]\nmax_bytes = 100\nquota_bytes = 99",
+            "media.quota_bytes: must not be less than `max_bytes`: no file of that size could ever be hosted",
+        ),
+        (
+            "[media]\nstore = \"s3://media\"\n[media.s3]\nsecret_access_key_env = \"TOKEN\"",
+            "media.s3.access_key_id: is missing: `media.store` is a bucket, set the key that may write to it",
+        ),
+        (
+            "[media]\nstore = \"s3://media\"\n[media.s3]\naccess_key_id = \"id\"",
+            "media.s3.secret_access_key: is missing: `media.store` is a bucket, set the key that may write to it",
+        ),
+        (
+            "[media.s3]\nendpoint = \"https://s3.example.org\"",
+            "media.s3.endpoint: has no use while `media.store` is a folder: make that \"s3://bucket\", or remove this",
+        ),
+        (
+            "[media.s3]\nsecret_access_key = \"a\"\nsecret_access_key_env = \"TOKEN\"",
+            "media.s3.secret_access_key: is set more than once: keep one of `secret_access_key`, `secret_access_key_file` and `secret_access_key_env`",
+        ),
+    ] {
+        check("", to, &[mistake]);
     }
 }
 

@@ -49,13 +49,13 @@ pub const DOWNLOADS_AT_ONCE_MAX: usize = 32;
 /// When to come again for a file while that many are under way.
 pub const DOWNLOAD_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How long a reader of a hosted file may take nothing before its place goes to somebody else.
-pub const DOWNLOAD_STANDSTILL_MAX: Duration = Duration::from_secs(60);
+pub const DOWNLOAD_STANDSTILL_MAX: Duration = Duration::from_mins(1);
 /// Between two rounds of the cleaner.
-pub const CLEAN_EVERY: Duration = Duration::from_secs(10 * 60);
+pub const CLEAN_EVERY: Duration = Duration::from_mins(10);
 /// Between two looks for stored files that nobody knows.
-pub const ORPHANS_EVERY: Duration = Duration::from_secs(6 * 3_600);
+pub const ORPHANS_EVERY: Duration = Duration::from_hours(6);
 /// The age at which a stored file that nobody knows is removed: longer than any upload lasts.
-pub const ORPHAN_GRACE: Duration = Duration::from_secs(24 * 3_600);
+pub const ORPHAN_GRACE: Duration = Duration::from_hours(24);
 /// Expired files that are looked up at once.
 pub const EXPIRED_AT_ONCE_MAX: u32 = 100;
 

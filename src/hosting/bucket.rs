@@ -18,7 +18,7 @@ use crate::port::Failure;
 /// The least that such services take as a part that is not the last.
 pub(super) const PART_BYTES: usize = 5 * 1024 * 1024;
 /// How long the service may say nothing. A part is on its way meanwhile, so it bounds its rate too.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Repetitions of one request; above them whoever asked decides.
 const RETRIES_MAX: usize = 3;

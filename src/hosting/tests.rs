@@ -69,7 +69,7 @@ async fn what_a_dead_process_left_is_not_listed_and_is_discarded_when_it_is_old(
 async fn an_upload_asks_for_more_only_when_its_parts_have_left() {
     // No part ever leaves.
     let config =
-        ThrottleConfig { wait_put_per_call: Duration::from_secs(3_600), ..Default::default() };
+        ThrottleConfig { wait_put_per_call: Duration::from_hours(1), ..Default::default() };
     let hosting = Hosting {
         store: Arc::new(ThrottledStore::new(InMemory::new(), config)),
         prefix: Path::default(),

@@ -100,7 +100,7 @@ async fn download(State(files): State<HostedFiles>, uri: Uri, headers: HeaderMap
         Ok(Some(stored)) if stored.length == media.length => {
             let length = range.as_ref().map_or(media.length, |range| range.end - range.start);
             let body = at_the_readers_pace(files.clock, stored.bytes, length, place);
-            answered(media.length, range, body)
+            answered(media.length, range.as_ref(), body)
         }
         Ok(stored) => {
             let found = stored.is_some();
@@ -156,7 +156,7 @@ fn at_the_readers_pace(
 #[error("the file broke off")]
 struct BrokenOff;
 
-fn answered(length: u64, range: Option<Range<u64>>, body: Body) -> Response {
+fn answered(length: u64, range: Option<&Range<u64>>, body: Body) -> Response {
     match range {
         None => (StatusCode::OK, described(length), body).into_response(),
         Some(Range { start, end }) => {

@@ -50,7 +50,7 @@ pub(super) const KEY: &str = "k0";
 pub(super) const MEDIA_RULES: MediaRules = MediaRules {
     max_bytes: 1_000_000,
     quota_bytes: 2_500_000,
-    keep: Duration::from_secs(30 * 24 * 3_600),
+    keep: Duration::from_hours(30 * 24),
 };
 pub(super) const HS_TOKEN: &str = "the right token";
 
