@@ -1,7 +1,9 @@
-//! What the `MediaStore` port promises, held against the folder, and against the fake that stands for it
+//! What the `MediaStore` port promises, held against the folder, a bucket, and the fake that stands for them
 //! elsewhere.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod bucket;
 
 use std::{ops::Range, sync::Arc};
 
