@@ -198,9 +198,19 @@ pub fn incoming(padded: &[u8]) -> Incoming {
         MessageContent::Deletion(target) => {
             Incoming::Deletion { target: RemoteMessageId(target.id) }
         }
+        MessageContent::Media(media) => not_shown(media.kind.name()),
+        MessageContent::Location(_) => not_shown("location"),
+        MessageContent::Contacts(_) => not_shown("contact"),
+        MessageContent::Poll(_) => not_shown("poll"),
+        MessageContent::Call(_) => not_shown("call"),
+        MessageContent::Described(described) => not_shown(described.kind),
         MessageContent::Silent { .. } => Incoming::Nothing,
-        MessageContent::Unsupported { kind } => Incoming::NotShown { kind: kind.to_owned() },
+        MessageContent::Unsupported { kind } => not_shown(kind),
     }
+}
+
+fn not_shown(kind: &str) -> Incoming {
+    Incoming::NotShown { kind: kind.to_owned() }
 }
 
 fn content(text: &MatrixText) -> Value {
