@@ -40,7 +40,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<MessageContent, MessageError> {
         [text(numbers::NAME), text(numbers::ADDRESS), text(numbers::COMMENT)];
     let accuracy = fields.count(numbers::ACCURACY_IN_METERS);
     let quote = quote::read(fields.bytes(numbers::CONTEXT_INFO));
-    Ok(place.content(Location { name, address, caption, accuracy, quote, ..nowhere() }))
+    Ok(place.content(Location { accuracy, name, address, caption, quote, ..nowhere() }))
 }
 
 pub(super) fn read_live(bytes: &[u8]) -> Result<MessageContent, MessageError> {
@@ -54,7 +54,7 @@ pub(super) fn read_live(bytes: &[u8]) -> Result<MessageContent, MessageError> {
     let caption = fields.text(numbers::CAPTION);
     let accuracy = fields.count(numbers::ACCURACY_IN_METERS);
     let quote = quote::read(fields.bytes(numbers::CONTEXT_INFO));
-    Ok(place.content(Location { caption, accuracy, quote, ..nowhere() }))
+    Ok(place.content(Location { accuracy, caption, quote, ..nowhere() }))
 }
 
 struct Place {
@@ -68,16 +68,13 @@ impl Place {
     fn content(self, said: Location) -> MessageContent {
         let within = |degrees: Option<f64>, max| degrees.filter(|degrees| degrees.abs() <= max);
         let live = self.live;
-        match (within(self.latitude, 90.0), within(self.longitude, 180.0)) {
-            (Some(latitude), Some(longitude)) => {
-                MessageContent::Location(Box::new(Location { latitude, longitude, live, ..said }))
-            }
-            _ => {
-                let kind = if live { "live location" } else { "location" };
-                let lines = [said.name, said.address, said.caption];
-                Described::content(kind, lines.into_iter().flatten().collect())
-            }
-        }
+        let place = within(self.latitude, 90.0).zip(within(self.longitude, 180.0));
+        let Some((latitude, longitude)) = place else {
+            let kind = if live { "live location" } else { "location" };
+            let lines = [said.name, said.address, said.caption];
+            return Described::content(kind, lines.into_iter().flatten().collect());
+        };
+        MessageContent::Location(Box::new(Location { latitude, longitude, live, ..said }))
     }
 }
 

@@ -31,9 +31,10 @@ pub fn encode_media(media: &Media) -> Result<Vec<u8>, MessageError> {
         }
         MediaContent::Video { gif, round } => {
             let video = MessageField::some(video(media, gif, context));
-            match round {
-                true => Message { ptv_message: video, ..Default::default() },
-                false => Message { video_message: video, ..Default::default() },
+            if round {
+                Message { ptv_message: video, ..Default::default() }
+            } else {
+                Message { video_message: video, ..Default::default() }
             }
         }
         MediaContent::Audio { voice } => {
