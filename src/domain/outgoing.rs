@@ -202,17 +202,14 @@ pub fn quotable(content: &Value) -> Option<String> {
         Some("m.file") => Some((Shape::File, "\u{1f4c4}")),
         _ => None,
     };
-    let text = match shape {
-        Some((shape, symbol)) => {
-            media::caption(shape, content).ok()?.unwrap_or_else(|| symbol.to_owned())
-        }
-        None => {
-            let formatted = (content["format"] == "org.matrix.custom.html")
-                .then(|| content["formatted_body"].as_str())
-                .flatten();
-            let body = without_fallback(content["body"].as_str()?);
-            markup::to_network(body, formatted).ok()?.text
-        }
+    let text = if let Some((shape, symbol)) = shape {
+        media::caption(shape, content).ok()?.unwrap_or_else(|| symbol.to_owned())
+    } else {
+        let formatted = (content["format"] == "org.matrix.custom.html")
+            .then(|| content["formatted_body"].as_str())
+            .flatten();
+        let body = without_fallback(content["body"].as_str()?);
+        markup::to_network(body, formatted).ok()?.text
     };
     let quoted = shortened(&text);
     (!quoted.trim().is_empty()).then_some(quoted)

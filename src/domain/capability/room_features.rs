@@ -1,6 +1,7 @@
 //! What a room tells its clients of the table: the state event `com.beeper.room_features`, which
 //! bridges and clients share. There is no stable successor yet.
 
+use causeway_wire::media::MAX_MEDIA_BYTES;
 use serde_json::{Map, Value, json};
 
 use super::{Capability, Kind, row};
@@ -18,8 +19,10 @@ const PARTLY: i64 = 1;
 const DROPPED: i64 = -1;
 const REJECTED: i64 = -2;
 
-/// The content of the state event. `file_bytes_max` is the least of all limits on a file.
-pub fn room_features(file_bytes_max: u64) -> Value {
+/// The content of the state event. `own_bytes_max` is the operator's limit on a file, if there is one
+/// beside the network's.
+pub fn room_features(own_bytes_max: Option<u64>) -> Value {
+    let file_bytes_max = own_bytes_max.unwrap_or(MAX_MEDIA_BYTES).min(MAX_MEDIA_BYTES);
     let captioned = json!({"caption": FULLY, "max_caption_length": NETWORK_TEXT_CHARS_MAX});
     let uncaptioned = json!({"caption": level(Kind::SoundCaption).min(DROPPED)});
     let files = [

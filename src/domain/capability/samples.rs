@@ -34,7 +34,8 @@ pub(super) mod pictures {
     use image::{DynamicImage, Frame, ImageFormat, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
     pub(crate) fn picture(format: ImageFormat, alpha: u8) -> Vec<u8> {
-        let color = |x: u32, y: u32| Rgba([(x * 8) as u8, (y * 12) as u8, 100, alpha]);
+        let shade = |value: u32| u8::try_from(value).unwrap();
+        let color = |x: u32, y: u32| Rgba([shade(x * 8), shade(y * 12), 100, alpha]);
         let image = DynamicImage::ImageRgba8(RgbaImage::from_fn(30, 20, color));
         let image = match format {
             ImageFormat::Jpeg => DynamicImage::ImageRgb8(image.into_rgb8()),

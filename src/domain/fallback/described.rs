@@ -7,15 +7,11 @@ use super::line;
 
 pub(in crate::domain) fn to_matrix(described: &Described) -> String {
     let Described { kind, lines, at, quote: _ } = described;
-    let mut text =
+    let first =
         format!("This contact sent something that only WhatsApp shows in full ({kind}). It says:");
-    for words in lines {
-        text.push_str(&format!("\n{}", line(words)));
-    }
-    if let Some(time) = at.and_then(time) {
-        text.push_str(&format!("\n{time}"));
-    }
-    text
+    let words = lines.iter().map(|words| line(words));
+    let all = std::iter::once(first).chain(words).chain(at.and_then(time));
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// Seconds of Unix time for people, without anybody's time zone.

@@ -56,7 +56,7 @@ pub(in crate::domain) fn to_matrix(location: &Location) -> Value {
     let words: Vec<_> = words.into_iter().flatten().map(|words| line(words)).collect();
     let mut description = words.join(", ");
     if description.is_empty() {
-        description = if *live { "Live location" } else { "Location" }.to_owned();
+        description.push_str(if *live { "Live location" } else { "Location" });
     }
     if *live {
         description.push_str(" (it moves on, which only WhatsApp shows)");

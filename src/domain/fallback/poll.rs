@@ -28,15 +28,11 @@ pub(in crate::domain) fn to_matrix(poll: &Poll) -> String {
 
 fn text(question: &str, options: &[&str], more: usize) -> String {
     let shown = options.iter().take(limits::POLL_OPTIONS_MAX).zip(1..);
-    let mut text = format!("{CHART} {}", line(question));
-    for (option, number) in shown {
-        text.push_str(&format!("\n{number}. {}", line(option)));
-    }
+    let shown = shown.map(|(option, number)| format!("{number}. {}", line(option)));
     let hidden = more + options.len().saturating_sub(limits::POLL_OPTIONS_MAX);
-    if hidden > 0 {
-        text.push_str(&format!("\n… (+{hidden})"));
-    }
-    text
+    let hidden = (hidden > 0).then(|| format!("… (+{hidden})"));
+    let all = std::iter::once(format!("{CHART} {}", line(question))).chain(shown).chain(hidden);
+    all.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -164,9 +164,9 @@ impl OutgoingMedia {
     pub fn seen(mut self, bytes: Vec<u8>) -> (Self, Vec<u8>) {
         self.is_unseen_picture = false;
         let Some(Look { format, width, height }) = picture::look(&bytes) else {
-            return (self.as_document(), bytes);
+            return (self.into_document(), bytes);
         };
-        self.mimetype = format.mimetype().to_owned();
+        format.mimetype().clone_into(&mut self.mimetype);
         if matches!(format, PictureFormat::Jpeg | PictureFormat::Png) {
             (self.width, self.height) = (width, height);
             if self.thumbnail_jpeg.is_empty() {
@@ -182,9 +182,9 @@ impl OutgoingMedia {
         }
         let convertible = still.filter(|_| !moves || self.shape == Shape::Sticker);
         let Some(converted) = convertible.and_then(Picture::convert) else {
-            return (self.as_document(), bytes);
+            return (self.into_document(), bytes);
         };
-        self.mimetype = converted.format.mimetype().to_owned();
+        converted.format.mimetype().clone_into(&mut self.mimetype);
         (self.width, self.height) = (width, height);
         self.losses.extend(moves.then_some(MediaLoss::Still));
         (self, converted.bytes)
@@ -195,10 +195,10 @@ impl OutgoingMedia {
     pub fn unseen(mut self) -> Self {
         let passes = !self.is_unseen_picture || IMAGES.contains(&self.mimetype.as_str());
         self.is_unseen_picture = false;
-        if passes { self } else { self.as_document() }
+        if passes { self } else { self.into_document() }
     }
 
-    fn as_document(mut self) -> Self {
+    fn into_document(mut self) -> Self {
         self.kind = MediaContent::Document;
         self.losses.push(MediaLoss::AsDocument);
         self

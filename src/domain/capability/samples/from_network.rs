@@ -6,9 +6,10 @@ use waproto::{
         message::{
             AudioMessage, CallLogMessage, ContactMessage, DocumentMessage, EventMessage,
             ExtendedTextMessage, FutureProofMessage, GroupInviteMessage, ImageMessage, ListMessage,
-            LiveLocationMessage, LocationMessage, PollCreationMessage, PollUpdateMessage,
-            ProtocolMessage, ReactionMessage, SendPaymentMessage, StickerMessage, VideoMessage,
-            call_log_message::CallOutcome, poll_creation_message, protocol_message::Type,
+            LiveLocationMessage, LocationMessage, PinInChatMessage, PollCreationMessage,
+            PollUpdateMessage, ProtocolMessage, ReactionMessage, SendPaymentMessage,
+            StickerMessage, VideoMessage, call_log_message::CallOutcome, poll_creation_message,
+            protocol_message::Type,
         },
     },
 };
@@ -19,6 +20,8 @@ fn received(kind: Kind, name: &'static str, message: Message) -> Received {
     Received { kind, name, message }
 }
 
+/// A field that is set.
+#[expect(clippy::unnecessary_wraps, reason = "that is what fields are")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -191,7 +194,7 @@ fn files() -> Vec<Received> {
     ]
 }
 
-fn others() -> Vec<Received> {
+fn places_and_people() -> Vec<Received> {
     let place = LocationMessage {
         degrees_latitude: Some(52.5),
         degrees_longitude: Some(13.4),
@@ -205,6 +208,29 @@ fn others() -> Vec<Received> {
         degrees_longitude: Some(13.4),
         ..Default::default()
     };
+    let card = ContactMessage {
+        display_name: some("Ann"),
+        vcard: some("BEGIN:VCARD\nFN:Ann\nTEL;waid=49123:+49 123\nEND:VCARD"),
+        ..Default::default()
+    };
+    let call = CallLogMessage {
+        is_video: Some(true),
+        call_outcome: Some(CallOutcome::MISSED),
+        ..Default::default()
+    };
+    let place = Message { location_message: MessageField::some(place), ..Default::default() };
+    let live = Message { live_location_message: MessageField::some(live), ..Default::default() };
+    let card = Message { contact_message: MessageField::some(card), ..Default::default() };
+    let call = Message { call_log_messsage: MessageField::some(call), ..Default::default() };
+    vec![
+        received(Kind::Location, "location", place),
+        received(Kind::LiveLocation, "live_location", live),
+        received(Kind::Contact, "contact", card),
+        received(Kind::Call, "call", call),
+    ]
+}
+
+fn polls_and_events() -> Vec<Received> {
     let option =
         |name| poll_creation_message::Option { option_name: some(name), ..Default::default() };
     let poll = PollCreationMessage {
@@ -212,91 +238,31 @@ fn others() -> Vec<Received> {
         options: vec![option("now"), option("*later*")],
         ..Default::default()
     };
-    let card = ContactMessage {
-        display_name: some("Ann"),
-        vcard: some("BEGIN:VCARD\nFN:Ann\nTEL;waid=49123:+49 123\nEND:VCARD"),
-        ..Default::default()
-    };
     let event =
         EventMessage { name: some("Party"), start_time: Some(1_800_000_000), ..Default::default() };
     let invite = GroupInviteMessage { group_name: some("Cooks"), ..Default::default() };
     let list = ListMessage { title: some("Menu"), ..Default::default() };
-    let call = CallLogMessage {
-        is_video: Some(true),
-        call_outcome: Some(CallOutcome::MISSED),
-        ..Default::default()
-    };
-    let message = Message::default;
+    let poll = Message { poll_creation_message_v3: MessageField::some(poll), ..Default::default() };
+    let vote = MessageField::some(PollUpdateMessage::default());
+    let vote = Message { poll_update_message: vote, ..Default::default() };
+    let event = Message { event_message: MessageField::some(event), ..Default::default() };
+    let invite = Message { group_invite_message: MessageField::some(invite), ..Default::default() };
+    let list = Message { list_message: MessageField::some(list), ..Default::default() };
+    let payment = MessageField::some(SendPaymentMessage::default());
+    let payment = Message { send_payment_message: payment, ..Default::default() };
+    let pin = MessageField::some(PinInChatMessage::default());
+    let pin = Message { pin_in_chat_message: pin, ..Default::default() };
     vec![
-        received(
-            Kind::Location,
-            "location",
-            Message { location_message: MessageField::some(place), ..message() },
-        ),
-        received(
-            Kind::LiveLocation,
-            "live_location",
-            Message { live_location_message: MessageField::some(live), ..message() },
-        ),
-        received(
-            Kind::Poll,
-            "poll",
-            Message { poll_creation_message_v3: MessageField::some(poll), ..message() },
-        ),
-        received(
-            Kind::PollVote,
-            "poll_vote",
-            Message {
-                poll_update_message: MessageField::some(PollUpdateMessage::default()),
-                ..message()
-            },
-        ),
-        received(
-            Kind::Contact,
-            "contact",
-            Message { contact_message: MessageField::some(card), ..message() },
-        ),
-        received(
-            Kind::Event,
-            "event",
-            Message { event_message: MessageField::some(event), ..message() },
-        ),
-        received(
-            Kind::Event,
-            "group_invite",
-            Message { group_invite_message: MessageField::some(invite), ..message() },
-        ),
-        received(
-            Kind::Business,
-            "list",
-            Message { list_message: MessageField::some(list), ..message() },
-        ),
-        received(
-            Kind::Payment,
-            "payment",
-            Message {
-                send_payment_message: MessageField::some(SendPaymentMessage::default()),
-                ..message()
-            },
-        ),
-        received(
-            Kind::Call,
-            "call",
-            Message { call_log_messsage: MessageField::some(call), ..message() },
-        ),
-        received(
-            Kind::Unknown,
-            "unknown",
-            Message {
-                pin_in_chat_message: MessageField::some(
-                    waproto::whatsapp::message::PinInChatMessage::default(),
-                ),
-                ..message()
-            },
-        ),
+        received(Kind::Poll, "poll", poll),
+        received(Kind::PollVote, "poll_vote", vote),
+        received(Kind::Event, "event", event),
+        received(Kind::Event, "group_invite", invite),
+        received(Kind::Business, "list", list),
+        received(Kind::Payment, "payment", payment),
+        received(Kind::Unknown, "unknown", pin),
     ]
 }
 
 pub(crate) fn from_network() -> Vec<Received> {
-    [words(), files(), others()].into_iter().flatten().collect()
+    [words(), files(), places_and_people(), polls_and_events()].into_iter().flatten().collect()
 }

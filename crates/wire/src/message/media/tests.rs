@@ -15,6 +15,8 @@ use crate::{
     stanza::Personal,
 };
 
+type Change = fn(&mut Media);
+
 const EVERY_KIND: [MediaContent; 8] = [
     MediaContent::Image,
     MediaContent::Video { gif: false, round: false },
@@ -211,14 +213,14 @@ fn an_answer_to_a_file_quotes_what_was_said_with_it() {
 
 #[test]
 fn only_what_the_network_takes_is_sent() {
-    let sent = |kind, change: fn(&mut Media)| {
+    let sent = |kind, change: Change| {
         let mut media = media(kind);
         change(&mut media);
         encode_media(&media).map(drop)
     };
     let (image, document) = (MediaContent::Image, MediaContent::Document);
     let voice = MediaContent::Audio { voice: true };
-    let allowed: [(MediaContent, fn(&mut Media)); 8] = [
+    let allowed: [(MediaContent, Change); 8] = [
         (image, |media| media.mimetype = "image/png".to_owned()),
         (image, |media| media.file.length = 0),
         (image, |media| media.file.length = MAX_MEDIA_BYTES),
@@ -231,7 +233,7 @@ fn only_what_the_network_takes_is_sent() {
     for (kind, change) in allowed {
         assert_eq!(sent(kind, change), Ok(()));
     }
-    let refused: [(MediaContent, fn(&mut Media)); 8] = [
+    let refused: [(MediaContent, Change); 8] = [
         (image, |media| media.mimetype = "image/webp".to_owned()),
         (document, |media| media.mimetype.clear()),
         (image, |media| media.file.direct_path.clear()),

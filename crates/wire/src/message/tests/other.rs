@@ -25,8 +25,8 @@ fn answer() -> MessageField<ContextInfo> {
     MessageField::some(context)
 }
 
-fn answered() -> Option<Quote> {
-    Some(Quote { id: "ABC".to_owned(), sender: None, text: None })
+fn answered() -> Quote {
+    Quote { id: "ABC".to_owned(), sender: None, text: None }
 }
 
 fn place(latitude: f64, longitude: f64) -> MessageContent {
@@ -53,7 +53,7 @@ fn a_place_is_on_earth() {
             address: Some("1 Street".to_owned()),
             caption: None,
             live: false,
-            quote: answered(),
+            quote: Some(answered()),
         };
         assert!(place(latitude, longitude) == MessageContent::Location(Box::new(expected)));
     }
@@ -100,7 +100,7 @@ fn contact_cards_are_read_up_to_the_limit() {
     let one = ContactMessage { context_info: answer(), ..card("Ann") };
     let message = Message { contact_message: MessageField::some(one), ..Default::default() };
     let MessageContent::Contacts(contacts) = content(&message) else { unreachable!("a card") };
-    assert_eq!((contacts.cards.len(), contacts.more, contacts.quote), (1, 0, answered()));
+    assert_eq!((contacts.cards.len(), contacts.more, contacts.quote), (1, 0, Some(answered())));
     assert_eq!(contacts.cards[0].name.as_deref(), Some("Ann"));
     for (count, more) in [(MAX_LISTED, 0), (MAX_LISTED + 1, 1)] {
         let MessageContent::Contacts(contacts) = cards(count) else { unreachable!("cards") };
@@ -191,7 +191,7 @@ fn words_are_found_where_they_are() {
         ..Default::default()
     };
     let message = Message { event_message: MessageField::some(event), ..Default::default() };
-    let expected = ("event", "Party|bring cake".to_owned(), Some(1_800_000_000), answered());
+    let expected = ("event", "Party|bring cake".to_owned(), Some(1_800_000_000), Some(answered()));
     assert_eq!(described(&message), expected);
     let row = |title: &str| Row { title: Some(title.to_owned()), ..Default::default() };
     let section = Section { rows: vec![row("one"), row("two")], ..Default::default() };
@@ -258,12 +258,12 @@ proptest! {
     /// Every field that a message may have, holding anything.
     #[test]
     fn arbitrary_content_of_any_kind_never_panics(
-        field in 1_u32..130,
+        field in 1_u16..130,
         bytes in vec(any::<u8>(), 0..100),
     ) {
         let tag = field << 3 | 2;
-        let mut message = vec![(tag & 0x7f | 0x80) as u8, (tag >> 7) as u8];
-        message.push(u8::try_from(bytes.len()).unwrap());
+        let [low, high] = [tag & 0x7f | 0x80, tag >> 7].map(|byte| u8::try_from(byte).unwrap());
+        let mut message = vec![low, high, u8::try_from(bytes.len()).unwrap()];
         message.extend(bytes);
         decode(&message).ok();
     }
