@@ -54,6 +54,8 @@ pub const PICTURE_UNFOLDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const THUMBNAIL_PIXELS_MAX: u32 = 100;
 /// Bytes of the small picture inside a message.
 pub const THUMBNAIL_BYTES_MAX: usize = 16 * 1024;
+/// Pixels of the longer side of a small picture that came inside a message.
+pub const RECEIVED_THUMBNAIL_PIXELS_MAX: u32 = 1_024;
 /// Bytes of a client's own thumbnail that is fetched to be made smaller.
 pub const THUMBNAIL_SOURCE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Answers of a poll that are shown.

@@ -65,10 +65,12 @@ pub fn outgoing(person: &UserId, sender: &UserId, event_type: &str, content: &Va
         "m.room.message" => message(content),
         "m.sticker" => file(Shape::Sticker, content),
         "m.reaction" => reaction(&content["m.relates_to"]),
-        "m.poll.start" | "org.matrix.msc3381.poll.start" => match poll::to_network(content) {
-            Some(text) => instead(text, content, vec![Notice::Content(Content::PollAsText)]),
-            None => refused("polls without a question"),
-        },
+        "m.poll.start" | "org.matrix.msc3381.poll.start" => {
+            match poll::to_network(new_content(content)) {
+                Some(text) => instead(text, content, vec![Notice::Content(Content::PollAsText)]),
+                None => refused("polls without a question"),
+            }
+        }
         // Extensible events (MSC1767) that no client sends in earnest yet, and whose text is all that they are.
         "m.message" | "org.matrix.msc1767.message" => match extensible::text(content) {
             Some(body) => text(&json!({"body": body, "m.relates_to": content["m.relates_to"]})),
@@ -87,7 +89,7 @@ fn message(content: &Value) -> Outgoing {
         Some("m.video") => file(Shape::Video, content),
         Some("m.audio") => file(Shape::Audio, content),
         Some("m.file") => file(Shape::File, content),
-        Some("m.location") => match location::to_network(content) {
+        Some("m.location") => match location::to_network(new_content(content)) {
             Some(text) => instead(text, content, Vec::new()),
             None => refused("locations without a place"),
         },
@@ -103,6 +105,12 @@ fn is_name(kind: &str) -> bool {
     const NAME_CHARS_MAX: usize = 60;
     kind.len() <= NAME_CHARS_MAX
         && kind.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+/// What an event says in the end: an edit holds it apart.
+fn new_content(content: &Value) -> &Value {
+    let edit = content["m.relates_to"]["rel_type"] == "m.replace";
+    if edit { &content["m.new_content"] } else { content }
 }
 
 /// A text that stands for something else.
@@ -131,8 +139,7 @@ fn file(shape: Shape, content: &Value) -> Outgoing {
 
 fn text(content: &Value) -> Outgoing {
     let relation = &content["m.relates_to"];
-    let edit = relation["rel_type"] == "m.replace";
-    let shown = if edit { &content["m.new_content"] } else { content };
+    let shown = new_content(content);
     let Some(body) = shown["body"].as_str() else {
         return refused("this kind of message");
     };

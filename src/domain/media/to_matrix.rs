@@ -16,6 +16,7 @@ use super::{
 };
 use crate::domain::{
     ids::RemoteMessageId,
+    limits,
     markup::{self, MatrixText},
     notice::{Content, Notice},
     part::{MESSAGE, Part, STICKER},
@@ -66,7 +67,14 @@ impl IncomingMedia {
 
     /// A small picture that came inside the message, worth moving too. It is one that can be shown.
     pub fn thumbnail(&self) -> Option<&[u8]> {
-        picture::look(&self.media.thumbnail_jpeg).map(|_| self.media.thumbnail_jpeg.as_slice())
+        self.small_picture().map(|_| self.media.thumbnail_jpeg.as_slice())
+    }
+
+    /// A few bytes can be a very large picture of nothing; that is no thumbnail.
+    fn small_picture(&self) -> Option<Look> {
+        let look = picture::look(&self.media.thumbnail_jpeg)?;
+        let side = look.width.max(look.height);
+        (side <= limits::RECEIVED_THUMBNAIL_PIXELS_MAX).then_some(look)
     }
 
     /// The events that show it, in order. Without an `answered` event, what it answers stands in its
@@ -171,7 +179,7 @@ impl IncomingMedia {
 
     fn add_thumbnail(&self, info: &mut Value, uploaded: &Uploaded) {
         let bytes = &self.media.thumbnail_jpeg;
-        let Some(Look { format, width, height }) = picture::look(bytes) else { return };
+        let Some(Look { format, width, height }) = self.small_picture() else { return };
         if let Some(blur) = Picture::decode(bytes).and_then(|picture| picture.blurhash()) {
             info["xyz.amorgan.blurhash"] = json!(blur);
         }
@@ -200,5 +208,92 @@ impl fmt::Debug for IncomingMedia {
 impl fmt::Debug for Uploaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Uploaded").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::{DynamicImage, ImageFormat};
+
+    use super::*;
+
+    fn incoming(thumbnail_jpeg: Vec<u8>, caption: Option<String>) -> IncomingMedia {
+        let file = MediaFile {
+            direct_path: "/v/secret".to_owned(),
+            url: None,
+            media_key: [1; 32],
+            media_key_at: 0,
+            sha256: [2; 32],
+            enc_sha256: [3; 32],
+            length: 5,
+        };
+        let media = Media {
+            kind: MediaContent::Image,
+            file,
+            mimetype: "image/jpeg".to_owned(),
+            caption,
+            file_name: None,
+            width: 0,
+            height: 0,
+            seconds: 0,
+            waveform: Vec::new(),
+            thumbnail_jpeg,
+            quote: None,
+        };
+        IncomingMedia::new(media, false)
+    }
+
+    fn uploaded() -> Uploaded {
+        Uploaded { file: json!("file"), length: 5, thumbnail_file: Some(json!("thumbnail")) }
+    }
+
+    #[test]
+    fn a_thumbnail_is_small() {
+        let line = |width| {
+            let mut bytes = Cursor::new(Vec::new());
+            DynamicImage::new_rgb8(width, 1).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+            incoming(bytes.into_inner(), None)
+        };
+        let info =
+            |media: &IncomingMedia| media.parts(&uploaded(), None)[0].content["info"].clone();
+        let largest = line(limits::RECEIVED_THUMBNAIL_PIXELS_MAX);
+        assert!(largest.thumbnail().is_some());
+        assert_eq!(info(&largest)["thumbnail_file"], "thumbnail");
+        let past = line(limits::RECEIVED_THUMBNAIL_PIXELS_MAX + 1);
+        assert!(past.thumbnail().is_none());
+        assert_eq!(info(&past), json!({"mimetype": "image/jpeg", "size": 5}));
+        assert!(incoming(b"no picture".to_vec(), None).thumbnail().is_none());
+    }
+
+    #[test]
+    fn words_that_do_not_fit_beside_the_file_follow_it() {
+        let words = "word ".repeat(10_000);
+        let parts = incoming(Vec::new(), Some(words.clone())).parts(&uploaded(), None);
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].content["msgtype"], "m.image");
+        assert_eq!(parts[1].content["msgtype"], "m.text");
+        let body = |part: &Part| part.content["body"].as_str().unwrap().to_owned();
+        assert_eq!(parts.iter().map(body).collect::<String>(), words);
+    }
+
+    #[test]
+    fn words_are_shown_though_the_file_is_lost() {
+        let why = Notice::MessageUndecryptable;
+        let event = ruma::event_id!("$1");
+        let parts = incoming(Vec::new(), Some("look".to_owned())).without_file(&why, Some(event));
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].content["body"], why.text());
+        assert_eq!(parts[0].content["m.relates_to"]["m.in_reply_to"]["event_id"], "$1");
+        assert_eq!(parts[1].content["body"], "look");
+        assert_eq!(incoming(Vec::new(), None).without_file(&why, None).len(), 1);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_file() {
+        let media = incoming(Vec::new(), Some("secret".to_owned()));
+        let shown = format!("{media:?} {:?}", media.parts(&uploaded(), None));
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }
