@@ -4,15 +4,19 @@
 //! is an argument.
 
 pub mod bridged;
+pub mod capability;
 pub mod consent;
 pub mod event;
+mod fallback;
 pub mod hosting;
 pub mod ids;
 pub mod item;
 pub mod limits;
 pub mod markup;
+pub mod media;
 pub mod notice;
 pub mod outgoing;
+pub mod part;
 pub mod permission;
 pub mod phone;
 pub mod sequence;

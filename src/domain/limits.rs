@@ -41,6 +41,31 @@ pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 pub const EVENT_WAIT: Duration = Duration::from_millis(500);
 /// Characters of a message that an answer to it repeats.
 pub const QUOTE_CHARS_MAX: usize = 1_000;
+/// Bytes of a picture that is held in memory, to be looked at or converted. Larger ones are passed on
+/// as they are.
+pub const PICTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Pixels of a picture that is unfolded: a photograph of a telephone.
+pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
+/// Pixels of a picture's longer side.
+pub const PICTURE_SIDE_MAX: u32 = 16_384;
+/// Bytes that a picture may unfold to while it is read.
+pub const PICTURE_UNFOLDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Pixels of the longer side of the small picture inside a message.
+pub const THUMBNAIL_PIXELS_MAX: u32 = 100;
+/// Bytes of the small picture inside a message.
+pub const THUMBNAIL_BYTES_MAX: usize = 16 * 1024;
+/// Pixels of the longer side of a small picture that came inside a message.
+pub const RECEIVED_THUMBNAIL_PIXELS_MAX: u32 = 1_024;
+/// Bytes of a client's own thumbnail that is fetched to be made smaller.
+pub const THUMBNAIL_SOURCE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Answers of a poll that are shown.
+pub const POLL_OPTIONS_MAX: usize = 50;
+/// Contact cards of one message that are shown.
+pub const CONTACT_CARDS_MAX: usize = 50;
+/// Lines of one contact card that are shown.
+pub const CONTACT_LINES_MAX: usize = 20;
+/// Characters of a name, an address or a line that stands for something else.
+pub const LINE_CHARS_MAX: usize = 1_000;
 /// Characters of a command line in a management room.
 pub const COMMAND_CHARS_MAX: usize = 500;
 

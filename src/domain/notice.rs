@@ -1,9 +1,10 @@
 //! Every sentence that a person reads in a portal when something did not go as they expect. Each
 //! says what happened and what to do.
 
+mod content;
 mod earlier;
 
-pub use self::earlier::Earlier;
+pub use self::{content::Content, earlier::Earlier};
 
 /// Why a notice is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Notice {
     EventKindNotCarried { kind: String },
     /// Something about an earlier message.
     Earlier(Earlier),
+    /// Something about what a message holds.
+    Content(Content),
     /// The contact has no keys to encrypt for.
     ContactWithoutKeys,
     /// The contact's keys did not verify.
@@ -52,6 +55,7 @@ impl Notice {
             Self::TooLong { .. } => "too-long",
             Self::EventKindNotCarried { .. } => "event-kind-not-carried",
             Self::Earlier(earlier) => earlier.name(),
+            Self::Content(content) => content.name(),
             Self::ContactWithoutKeys => "contact-without-keys",
             Self::ContactKeysInvalid => "contact-keys-invalid",
             Self::RefusedByNetwork { .. } => "refused-by-network",
@@ -87,9 +91,12 @@ impl Notice {
                  not sent: please split it."
             ),
             Self::EventKindNotCarried { kind } => {
-                format!("This bridge does not carry {kind} yet. It was not sent; text is carried.")
+                format!(
+                    "This bridge does not carry {kind}, so it was not sent. Please write it as text."
+                )
             }
             Self::Earlier(earlier) => earlier.text().to_owned(),
+            Self::Content(content) => content.text().to_owned(),
             Self::ContactWithoutKeys => {
                 "This contact has no encryption keys at the moment, so the \
                 message was not sent. Please try again later."
@@ -139,6 +146,15 @@ mod tests {
             Notice::Earlier(Earlier::AnsweredUnknown),
             Notice::Earlier(Earlier::ReactedToUnknown),
             Notice::Earlier(Earlier::ReactionIsNoEmoji),
+            Notice::MessageKindNotShown { kind: "poll vote".to_owned() },
+            Notice::Content(Content::PollAsText),
+            Notice::Content(Content::CaptionLeftOut),
+            Notice::Content(Content::FileEditNotCarried),
+            Notice::Content(Content::FileWithoutAddress),
+            Notice::Content(Content::ViewOnce),
+            Notice::Content(Content::Called { video: true, missed: false }),
+            Notice::Content(Content::Called { video: true, missed: true }),
+            Notice::Content(Content::Called { video: false, missed: true }),
         ];
         for text in notices.map(|notice| notice.text()) {
             assert!(text.ends_with('.') && !text.contains("  ") && !text.contains('\n'), "{text}");

@@ -7,11 +7,13 @@ use std::fmt;
 
 use causeway_wire::message::MAX_REACTION_CHARS;
 use ruma::{EventId, OwnedEventId, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
+    fallback::{extensible, location, poll},
     markup::{self, NETWORK_TEXT_CHARS_MAX, TooLong},
-    notice::{Earlier, Notice},
+    media::{self, OutgoingMedia, Shape},
+    notice::{Content, Earlier, Notice},
     text::{EDIT_MARKER, shortened},
 };
 
@@ -22,6 +24,8 @@ pub enum Outgoing {
     Nothing,
     /// Send this text; the notices tell the person what did not come along.
     Text { text: String, about: About, notices: Vec<Notice> },
+    /// Move this file and send it.
+    Media { media: Box<OutgoingMedia>, about: About, notices: Vec<Notice> },
     /// Send this emoji for the message that is `target`.
     Reaction { target: OwnedEventId, emoji: String },
     /// Send nothing and say why.
@@ -43,6 +47,9 @@ impl fmt::Debug for Outgoing {
         match self {
             Self::Nothing => f.write_str("Nothing"),
             Self::Text { text: _, about, notices } => write!(f, "Text(…, {about:?}, {notices:?})"),
+            Self::Media { media, about, notices } => {
+                write!(f, "Media({media:?}, {about:?}, {notices:?})")
+            }
             Self::Reaction { target, emoji: _ } => write!(f, "Reaction({target}, …)"),
             Self::Refused(notice) => write!(f, "Refused({notice:?})"),
         }
@@ -56,33 +63,83 @@ pub fn outgoing(person: &UserId, sender: &UserId, event_type: &str, content: &Va
     }
     match event_type {
         "m.room.message" => message(content),
-        "m.sticker" => refused("stickers"),
+        "m.sticker" => file(Shape::Sticker, content),
         "m.reaction" => reaction(&content["m.relates_to"]),
-        "m.poll.start" | "org.matrix.msc3381.poll.start" => refused("polls"),
-        // Everything else that clients encrypt (calls, verification, polls' answers) is no message.
+        "m.poll.start" | "org.matrix.msc3381.poll.start" => {
+            match poll::to_network(new_content(content)) {
+                Some(text) => instead(text, content, vec![Notice::Content(Content::PollAsText)]),
+                None => refused("polls without a question"),
+            }
+        }
+        // Extensible events (MSC1767) that no client sends in earnest yet, and whose text is all that they are.
+        "m.message" | "org.matrix.msc1767.message" => match extensible::text(content) {
+            Some(body) => text(&json!({"body": body, "m.relates_to": content["m.relates_to"]})),
+            None => Outgoing::Nothing,
+        },
+        // Everything else that clients encrypt (calls, verification, polls' answers, steps of a live location) is
+        // no message.
         _ => Outgoing::Nothing,
     }
 }
 
 fn message(content: &Value) -> Outgoing {
-    let kind = match content["msgtype"].as_str() {
-        Some("m.text" | "m.notice" | "m.emote") => return text(content),
-        Some("m.image") => "images",
-        Some("m.video") => "videos",
-        Some("m.audio") => "audio",
-        Some("m.file") => "files",
-        Some("m.location") => "locations",
+    match content["msgtype"].as_str() {
+        Some("m.text" | "m.notice" | "m.emote") => text(content),
+        Some("m.image") => file(Shape::Image, content),
+        Some("m.video") => file(Shape::Video, content),
+        Some("m.audio") => file(Shape::Audio, content),
+        Some("m.file") => file(Shape::File, content),
+        Some("m.location") => match location::to_network(new_content(content)) {
+            Some(text) => instead(text, content, Vec::new()),
+            None => refused("locations without a place"),
+        },
         // In-room verification is between clients.
-        Some("m.key.verification.request") => return Outgoing::Nothing,
-        _ => "this kind of message",
-    };
-    refused(kind)
+        Some("m.key.verification.request") => Outgoing::Nothing,
+        Some(other) if is_name(other) => refused(&format!("messages of the kind {other}")),
+        _ => refused("this kind of message"),
+    }
+}
+
+/// Whether the name of a kind can be shown to a person.
+fn is_name(kind: &str) -> bool {
+    const NAME_CHARS_MAX: usize = 60;
+    kind.len() <= NAME_CHARS_MAX
+        && kind.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+/// What an event says in the end: an edit holds it apart.
+fn new_content(content: &Value) -> &Value {
+    let edit = content["m.relates_to"]["rel_type"] == "m.replace";
+    if edit { &content["m.new_content"] } else { content }
+}
+
+/// A text that stands for something else.
+fn instead(text: String, content: &Value, notices: Vec<Notice>) -> Outgoing {
+    let about = about(&content["m.relates_to"]);
+    Outgoing::Text { text, about, notices }
+}
+
+fn file(shape: Shape, content: &Value) -> Outgoing {
+    let about = about(&content["m.relates_to"]);
+    if let About::Replaces(_) = about {
+        return match media::caption(shape, &content["m.new_content"]) {
+            Ok(Some(words)) => said(words, about),
+            Ok(None) => Outgoing::Refused(Notice::Content(Content::FileEditNotCarried)),
+            Err(notice) => Outgoing::Refused(notice),
+        };
+    }
+    match OutgoingMedia::read(shape, content) {
+        Ok(media) => {
+            let notices = media.notices();
+            Outgoing::Media { media: Box::new(media), about, notices }
+        }
+        Err(notice) => Outgoing::Refused(notice),
+    }
 }
 
 fn text(content: &Value) -> Outgoing {
     let relation = &content["m.relates_to"];
-    let edit = relation["rel_type"] == "m.replace";
-    let shown = if edit { &content["m.new_content"] } else { content };
+    let shown = new_content(content);
     let Some(body) = shown["body"].as_str() else {
         return refused("this kind of message");
     };
@@ -91,18 +148,22 @@ fn text(content: &Value) -> Outgoing {
         .flatten();
     let about = about(relation);
     let body = if matches!(about, About::Answers(_)) { without_fallback(body) } else { body };
-    let (text, notices) = match markup::to_network(body, formatted) {
-        Ok(translated) if translated.text.trim().is_empty() => return Outgoing::Nothing,
-        Ok(translated) => (translated.text, Vec::new()),
-        Err(TooLong { chars, max }) => return Outgoing::Refused(Notice::TooLong { chars, max }),
-    };
+    match markup::to_network(body, formatted) {
+        Ok(translated) if translated.text.trim().is_empty() => Outgoing::Nothing,
+        Ok(translated) => said(translated.text, about),
+        Err(TooLong { chars, max }) => Outgoing::Refused(Notice::TooLong { chars, max }),
+    }
+}
+
+fn said(text: String, about: About) -> Outgoing {
     // An edit leaves room for its marker, whether or not it will need one.
-    let chars =
-        text.encode_utf16().count() + if edit { EDIT_MARKER.encode_utf16().count() } else { 0 };
+    let edit = matches!(about, About::Replaces(_));
+    let marker = if edit { EDIT_MARKER.encode_utf16().count() } else { 0 };
+    let chars = text.encode_utf16().count() + marker;
     if chars > NETWORK_TEXT_CHARS_MAX {
         return Outgoing::Refused(Notice::TooLong { chars, max: NETWORK_TEXT_CHARS_MAX });
     }
-    Outgoing::Text { text, about, notices }
+    Outgoing::Text { text, about, notices: Vec::new() }
 }
 
 /// The text of an edit, as a network without edits gets it, and what the person is told of that.
@@ -139,13 +200,24 @@ fn without_fallback(body: &str) -> &str {
     rest.strip_prefix('\n').unwrap_or(rest)
 }
 
-/// What an answer to an event of this content repeats of it; `None` if it has no text.
+/// What an answer to an event of this content repeats of it; `None` if there is nothing to say of it.
 pub fn quotable(content: &Value) -> Option<String> {
-    let formatted = (content["format"] == "org.matrix.custom.html")
-        .then(|| content["formatted_body"].as_str())
-        .flatten();
-    let body = without_fallback(content["body"].as_str()?);
-    let text = markup::to_network(body, formatted).ok()?.text;
+    let shape = match content["msgtype"].as_str() {
+        Some("m.image") => Some((Shape::Image, "\u{1f4f7}")),
+        Some("m.video") => Some((Shape::Video, "\u{1f3a5}")),
+        Some("m.audio") => Some((Shape::Audio, "\u{1f3a7}")),
+        Some("m.file") => Some((Shape::File, "\u{1f4c4}")),
+        _ => None,
+    };
+    let text = if let Some((shape, symbol)) = shape {
+        media::caption(shape, content).ok()?.unwrap_or_else(|| symbol.to_owned())
+    } else {
+        let formatted = (content["format"] == "org.matrix.custom.html")
+            .then(|| content["formatted_body"].as_str())
+            .flatten();
+        let body = without_fallback(content["body"].as_str()?);
+        markup::to_network(body, formatted).ok()?.text
+    };
     let quoted = shortened(&text);
     (!quoted.trim().is_empty()).then_some(quoted)
 }

@@ -1,7 +1,7 @@
 //! What is said, in and out of the network's messages: translation, protobuf and padding together.
 
 use causeway_wire::{
-    message::{self, Edit, MessageContent, Quote, Reaction},
+    message::{self, Call, Edit, Media, MessageContent, Quote, Reaction},
     stanza::Personal,
 };
 use rand::CryptoRng;
@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 
 use super::{
     bridged::{Direction, Timestamp},
+    fallback::{contact, described, location, poll},
     ids::{RemoteMessageId, RemoteUser},
     limits,
     markup::{self, MatrixText},
+    media::IncomingMedia,
+    notice::{Content, Notice},
+    part::Part,
 };
 
 /// Stands before a text that replaces an earlier one and is shown beside it.
@@ -22,6 +26,8 @@ pub(super) const EDIT_MARKER: &str = "\u{270f}\u{fe0f} ";
 #[derive(Clone, PartialEq, Eq)]
 pub enum Incoming {
     Text(IncomingText),
+    /// A file, to be moved before it can be shown.
+    Media(Box<IncomingMedia>),
     /// An emoji for a message, or none any more.
     Reaction {
         target: RemoteMessageId,
@@ -38,10 +44,8 @@ pub enum Incoming {
     },
     /// Nothing to show: keys, protocol steps.
     Nothing,
-    /// A kind that we do not show yet, by its name for people.
-    NotShown {
-        kind: String,
-    },
+    /// Something that the bridge tells in its own words.
+    Told(Notice),
     /// Decrypted, but no message.
     Malformed,
 }
@@ -51,22 +55,41 @@ impl Incoming {
     pub fn about(&self) -> Option<RemoteMessageId> {
         match self {
             Self::Text(text) => text.answers(),
+            Self::Media(media) => media.answers(),
             Self::Reaction { target, .. }
             | Self::Edit { target, .. }
             | Self::Deletion { target } => Some(target.clone()),
-            Self::Nothing | Self::NotShown { .. } | Self::Malformed => None,
+            Self::Nothing | Self::Told(_) | Self::Malformed => None,
         }
     }
 }
 
-/// A text of a contact.
+/// What a contact says in words, or what stands for it in words.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IncomingText {
     body: String,
+    form: Form,
     quote: Option<Quote>,
 }
 
+/// How words are shown.
+#[derive(Clone, PartialEq, Eq)]
+enum Form {
+    /// In the network's markup.
+    Markup,
+    /// As they are: they stand for a kind that Matrix clients do not know.
+    Lines,
+    /// As they are, and marked as the bridge's.
+    Notice,
+    /// On a map: the content of an `m.location`.
+    Place(Value),
+}
+
 impl IncomingText {
+    fn new(body: String, form: Form, quote: Option<Quote>) -> Self {
+        Self { body, form, quote }
+    }
+
     /// The message that it answers.
     pub fn answers(&self) -> Option<RemoteMessageId> {
         self.quote.as_ref().map(|quote| RemoteMessageId(quote.id.clone()))
@@ -80,7 +103,12 @@ impl IncomingText {
             (None, Some(quoted)) => format!("{}{}", quotation(quoted), self.body),
             _ => self.body.clone(),
         };
-        let mut contents: Vec<Value> = markup::to_matrix_parts(&body).iter().map(content).collect();
+        let mut contents: Vec<Value> = match &self.form {
+            Form::Markup => markup::to_matrix_parts(&body).iter().map(content).collect(),
+            Form::Lines => plain("m.text", &body),
+            Form::Notice => plain("m.notice", &body),
+            Form::Place(place) => vec![place.clone()],
+        };
         if let (Some(event), Some(first)) = (answered, contents.first_mut()) {
             first["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
         }
@@ -93,7 +121,7 @@ impl IncomingText {
         let parts = markup::to_matrix_parts(&self.body);
         let (Some(event), [text]) = (earlier, parts.as_slice()) else {
             let body = format!("{EDIT_MARKER}{}", self.body);
-            return Self { body, quote: None }.contents(earlier);
+            return Self::new(body, Form::Markup, None).contents(earlier);
         };
         vec![json!({
             "msgtype": "m.text",
@@ -114,7 +142,7 @@ pub(super) fn shortened(text: &str) -> String {
     short
 }
 
-fn quotation(text: &str) -> String {
+pub(super) fn quotation(text: &str) -> String {
     text.lines().flat_map(|line| ["> ", line, "\n"]).collect()
 }
 
@@ -145,14 +173,23 @@ pub enum NetworkMessage {
         emoji: Option<String>,
         at: Timestamp,
     },
+    /// Made by [`super::media::OutgoingMedia::message`] alone.
+    Media(Box<Media>),
 }
 
-/// The message that a text answers, as the contact knows it.
+/// The message that another answers, as the contact knows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Quoted {
     pub id: RemoteMessageId,
     pub sender: Option<RemoteUser>,
     pub text: Option<String>,
+}
+
+impl Quoted {
+    pub(super) fn to_wire(&self) -> Quote {
+        let sender = self.sender.as_ref().map(|sender| Personal(sender.0.clone()));
+        Quote { id: self.id.0.clone(), sender, text: self.text.clone() }
+    }
 }
 
 /// The padded plaintext of a message, ready to be encrypted.
@@ -161,10 +198,8 @@ pub struct Quoted {
 pub fn network_plaintext(message: &NetworkMessage, rng: &mut impl CryptoRng) -> Vec<u8> {
     let encoded = match message {
         NetworkMessage::Text { text, quote: None } => message::encode_text(text),
-        NetworkMessage::Text { text, quote: Some(Quoted { id, sender, text: quoted }) } => {
-            let sender = sender.as_ref().map(|sender| Personal(sender.0.clone()));
-            let quote = Quote { id: id.0.clone(), sender, text: quoted.clone() };
-            message::encode_reply(text, &quote)
+        NetworkMessage::Text { text, quote: Some(quote) } => {
+            message::encode_reply(text, &quote.to_wire())
         }
         NetworkMessage::Reaction { chat, target, direction, emoji, at } => {
             let target = message::Target {
@@ -174,6 +209,7 @@ pub fn network_plaintext(message: &NetworkMessage, rng: &mut impl CryptoRng) -> 
             };
             message::encode_reaction(&Reaction { target, emoji: emoji.clone() }, *at)
         }
+        NetworkMessage::Media(media) => message::encode_media(media),
     };
     message::pad(encoded.expect("the translation has the stricter limits"), rng)
 }
@@ -186,30 +222,54 @@ pub fn incoming(padded: &[u8]) -> Incoming {
     match message.content {
         MessageContent::Text(text) if text.body.is_empty() => Incoming::Nothing,
         MessageContent::Text(message::Text { body, quote }) => {
-            Incoming::Text(IncomingText { body, quote })
+            Incoming::Text(IncomingText::new(body, Form::Markup, quote))
         }
         MessageContent::Reaction(Reaction { target, emoji }) => {
             Incoming::Reaction { target: RemoteMessageId(target.id), emoji }
         }
         MessageContent::Edit(Edit { target, text }) => Incoming::Edit {
             target: RemoteMessageId(target.id),
-            text: IncomingText { body: text.body, quote: None },
+            text: IncomingText::new(text.body, Form::Markup, None),
         },
         MessageContent::Deletion(target) => {
             Incoming::Deletion { target: RemoteMessageId(target.id) }
         }
+        MessageContent::Media(media) => {
+            Incoming::Media(Box::new(IncomingMedia::new(*media, message.view_once)))
+        }
+        MessageContent::Location(place) => {
+            let shown = Form::Place(location::to_matrix(&place));
+            said(String::new(), shown, place.quote)
+        }
+        MessageContent::Contacts(contacts) => {
+            said(contact::to_matrix(&contacts), Form::Lines, contacts.quote)
+        }
+        MessageContent::Poll(asked) => said(poll::to_matrix(&asked), Form::Lines, asked.quote),
+        MessageContent::Described(words) => {
+            said(described::to_matrix(&words), Form::Notice, words.quote)
+        }
+        MessageContent::Call(Call { video, missed }) => {
+            Incoming::Told(Notice::Content(Content::Called { video, missed }))
+        }
         MessageContent::Silent { .. } => Incoming::Nothing,
-        MessageContent::Unsupported { kind } => Incoming::NotShown { kind: kind.to_owned() },
+        MessageContent::Unsupported { kind } => {
+            Incoming::Told(Notice::MessageKindNotShown { kind: kind.to_owned() })
+        }
     }
 }
 
+fn said(body: String, form: Form, quote: Option<Quote>) -> Incoming {
+    Incoming::Text(IncomingText::new(body, form, quote))
+}
+
 fn content(text: &MatrixText) -> Value {
-    let mut content = json!({"msgtype": "m.text", "body": text.body});
-    if let Some(formatted) = &text.formatted_body {
-        content["format"] = json!("org.matrix.custom.html");
-        content["formatted_body"] = json!(formatted);
-    }
-    content
+    Part::text(text).content
+}
+
+/// Words without any formatting, however many events they take.
+fn plain(msgtype: &str, body: &str) -> Vec<Value> {
+    let parts = markup::to_matrix_parts(body);
+    parts.iter().map(|part| json!({"msgtype": msgtype, "body": part.body})).collect()
 }
 
 impl std::fmt::Debug for Incoming {
@@ -220,7 +280,8 @@ impl std::fmt::Debug for Incoming {
             Self::Edit { .. } => "Edit(…)",
             Self::Deletion { .. } => "Deletion",
             Self::Nothing => "Nothing",
-            Self::NotShown { .. } => "NotShown",
+            Self::Media(_) => "Media(…)",
+            Self::Told(_) => "Told",
             Self::Malformed => "Malformed",
         })
     }
@@ -243,6 +304,7 @@ impl std::fmt::Debug for NetworkMessage {
         f.write_str(match self {
             Self::Text { .. } => "Text(…)",
             Self::Reaction { .. } => "Reaction(…)",
+            Self::Media(_) => "Media(…)",
         })
     }
 }

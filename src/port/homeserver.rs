@@ -23,6 +23,8 @@ pub struct DirectRoom {
     pub alias_localpart: String,
     /// The room's `m.bridge` state content (MSC2346), which names nobody.
     pub bridge_info: Value,
+    /// The room's [`ROOM_FEATURES`](crate::domain::capability::ROOM_FEATURES) state content.
+    pub features: Value,
 }
 
 /// What a room is, as far as the bridge cares.

@@ -6,6 +6,7 @@ use super::ports::Ports;
 use crate::{
     domain::{
         bridged::{ActAs, Ghost, Login, Portal},
+        capability,
         ids::{GhostKey, PortalKey, RemoteUser},
         limits,
     },
@@ -61,6 +62,7 @@ impl Rooms {
             .homeserver
             .direct_room(&DirectRoom {
                 bridge_info: self.bridge_info(&creator),
+                features: capability::room_features(None),
                 creator,
                 person: login.person.clone(),
                 alias_localpart: self.ports.namer.portal_alias(key),

@@ -155,7 +155,10 @@ impl ToMatrix {
                 Effect::Changes(vec![arrival.redaction(&room, id, transaction_id, shown)])
             }
             Incoming::Deletion { .. } => said(&Notice::Earlier(Earlier::DeletedUnknown)),
-            Incoming::NotShown { kind } => said(&Notice::MessageKindNotShown { kind }),
+            Incoming::Media(media) => {
+                said(&Notice::MessageKindNotShown { kind: media.kind().name().to_owned() })
+            }
+            Incoming::Told(notice) => said(&notice),
             Incoming::Malformed => said(&Notice::MessageUndecryptable),
         })
     }

@@ -88,6 +88,7 @@ impl Stage {
             person: person.id().to_owned(),
             alias_localpart: "chat".to_owned(),
             bridge_info: json!({ "bridgebot": "@whatsappbot:localhost" }),
+            features: causeway::domain::capability::room_features(None),
         };
         let made = self.homeserver.direct_room(&request).await?;
         let ghost_id = self.homeserver.user_id(ghost);

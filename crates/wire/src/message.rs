@@ -4,9 +4,16 @@
 //! understood here are named, so that a person can be told what they miss; their content stays
 //! unread.
 
+mod call;
 mod change;
+mod contact;
+mod described;
+mod fields;
 mod kind;
+mod location;
+mod media;
 mod padding;
+mod poll;
 mod quote;
 mod reaction;
 #[cfg(test)]
@@ -14,21 +21,31 @@ mod tests;
 
 use std::fmt;
 
+pub use call::Call;
 pub use change::{Edit, encode_deletion, encode_edit};
+pub use contact::{ContactCard, Contacts};
+pub use described::Described;
+pub use fields::MAX_LISTED;
+pub use location::Location;
+pub use media::{
+    MAX_FILE_NAME_CHARS, MAX_LOUDNESS, MAX_THUMBNAIL_BYTES, MAX_WAVEFORM_BYTES, Media,
+    MediaContent, MediaFile, encode_media,
+};
 pub use padding::{MAX_PADDING, pad, unpad};
+pub use poll::Poll;
 pub use quote::{Quote, encode_reply};
 pub use reaction::{MAX_REACTION_CHARS, Reaction, Target, encode_reaction};
 use waproto::{
-    buffa::{
-        MessageField,
-        encoding::{Tag, WireType, decode_varint, skip_field},
-    },
+    buffa::MessageField,
     codec::{message_decode, message_to_vec},
     tags::message as tags,
     whatsapp::{Message, message::DeviceSentMessage},
 };
 
-use self::kind::Kind;
+use self::{
+    fields::{Value, bytes_of, fields, text},
+    kind::{Kind, Wrapper},
+};
 use super::stanza::Personal;
 
 /// The most characters of a text (network facts 2.5).
@@ -39,7 +56,7 @@ pub const MAX_TEXT_CHARS: usize = 65_536;
 pub const MAX_WRAPPERS: usize = 4;
 
 /// What a message holds. `Debug` hides texts.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum MessageContent {
     /// A text.
     Text(Text),
@@ -49,6 +66,18 @@ pub enum MessageContent {
     Edit(Edit),
     /// An earlier message is taken back.
     Deletion(Target),
+    /// A file and what is said with it.
+    Media(Box<Media>),
+    /// A place.
+    Location(Box<Location>),
+    /// Contact cards.
+    Contacts(Contacts),
+    /// A question with answers to choose from.
+    Poll(Poll),
+    /// That somebody called.
+    Call(Call),
+    /// Words of a message that is not carried as what it is.
+    Described(Described),
     /// Nothing to show: keys, protocol steps.
     Silent {
         /// The name of the field that is set.
@@ -56,7 +85,7 @@ pub enum MessageContent {
     },
     /// Something that cannot be read here.
     Unsupported {
-        /// The name of the field that is set, or `unknown`.
+        /// What a person would call it, or `unknown`.
         kind: &'static str,
     },
 }
@@ -71,14 +100,16 @@ pub struct Text {
 }
 
 /// A message and how it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Incoming {
     /// What it holds.
     pub content: MessageContent,
     /// For a copy of what another device of the same person sent: to whom that went.
     pub sent_to: Option<Personal>,
-    /// Whether it came wrapped as disappearing or as to be seen once, which we cannot honor.
+    /// Whether it came wrapped as disappearing, which we cannot honor.
     pub ephemeral: bool,
+    /// Whether it is to be seen once, which we cannot honor.
+    pub view_once: bool,
 }
 
 /// Why a plaintext is no message, or a text cannot be sent. It never repeats the text.
@@ -105,6 +136,9 @@ pub enum MessageError {
     /// Blank, or more than [`MAX_REACTION_CHARS`] characters.
     #[error("a reaction that is no emoji")]
     NoEmoji,
+    /// A file that partners may not send, or not in this way (network facts 2.5).
+    #[error("{0} is not sent")]
+    NotSent(&'static str),
 }
 
 /// Writes a text as a message, without padding.
@@ -136,117 +170,77 @@ pub fn encode_device_sent(sent_to: &str, message: &[u8]) -> Result<Vec<u8>, Mess
 
 /// Reads a message, without padding.
 pub fn decode(bytes: &[u8]) -> Result<Incoming, MessageError> {
-    let (mut sent_to, mut ephemeral) = (None, false);
+    let mut incoming = Incoming {
+        content: MessageContent::Silent { kind: "empty" },
+        sent_to: None,
+        ephemeral: false,
+        view_once: false,
+    };
     let mut message = bytes;
     for _ in 0..=MAX_WRAPPERS {
-        let Some((kind, value)) = meaning(message)? else {
-            let content = MessageContent::Silent { kind: "empty" };
-            return Ok(Incoming { content, sent_to, ephemeral });
-        };
-        let content = match kind {
-            Kind::Conversation => MessageContent::Text(Text { body: text(value)?, quote: None }),
-            Kind::ExtendedText => {
-                let body = bytes_of(value, tags::extended_text_message::TEXT)?;
-                let context = bytes_of(value, tags::extended_text_message::CONTEXT_INFO)?;
-                MessageContent::Text(Text { body: text(body)?, quote: quote::read(context) })
-            }
-            Kind::Reaction => reaction::read(value)?
-                .map_or(MessageContent::Unsupported { kind: "reaction" }, MessageContent::Reaction),
+        let Some((field, value)) = meaning(message)? else { return Ok(incoming) };
+        match Kind::of(field) {
             Kind::DeviceSent => {
                 let to = bytes_of(value, tags::device_sent_message::DESTINATION_JID)?;
-                sent_to = Some(Personal(text(to)?));
+                incoming.sent_to = Some(Personal(text(to)?));
                 message = bytes_of(value, tags::device_sent_message::MESSAGE)?;
-                continue;
             }
-            Kind::Wrapper { ephemeral: forget } => {
-                ephemeral |= forget;
+            Kind::Wrapper(wrapper) => {
+                incoming.ephemeral |= wrapper == Wrapper::Disappearing;
+                incoming.view_once |= wrapper == Wrapper::ViewOnce;
                 message = bytes_of(value, tags::future_proof_message::MESSAGE)?;
-                continue;
             }
-            Kind::Protocol => change::read(value)?,
-            Kind::Silent(kind) => MessageContent::Silent { kind },
-            Kind::Unsupported(kind) => MessageContent::Unsupported { kind },
-        };
-        return Ok(Incoming { content, sent_to, ephemeral });
+            Kind::Media => {
+                let (content, once) = media::read(field, value)?;
+                incoming.view_once |= once;
+                return Ok(Incoming { content, ..incoming });
+            }
+            kind => return Ok(Incoming { content: content(kind, value)?, ..incoming }),
+        }
     }
     Err(MessageError::TooDeep)
 }
 
-/// What a message is, with the bytes of the field that says so; `None` if nothing is set. Keys and
-/// context travel beside it: they count only where nothing else is set.
-fn meaning(message: &[u8]) -> Result<Option<(Kind, &[u8])>, MessageError> {
-    let mut found: Option<(Kind, &[u8])> = None;
+/// What a field holds that is neither a wrapper nor a file.
+fn content(kind: Kind, value: &[u8]) -> Result<MessageContent, MessageError> {
+    Ok(match kind {
+        Kind::Conversation => MessageContent::Text(Text { body: text(value)?, quote: None }),
+        Kind::ExtendedText => {
+            let body = bytes_of(value, tags::extended_text_message::TEXT)?;
+            let context = bytes_of(value, tags::extended_text_message::CONTEXT_INFO)?;
+            MessageContent::Text(Text { body: text(body)?, quote: quote::read(context) })
+        }
+        Kind::Reaction => reaction::read(value)?
+            .map_or(MessageContent::Unsupported { kind: "reaction" }, MessageContent::Reaction),
+        Kind::Location => location::read(value)?,
+        Kind::LiveLocation => location::read_live(value)?,
+        Kind::Contact => contact::read(value)?,
+        Kind::Contacts => contact::read_several(value)?,
+        Kind::Poll => poll::read(value)?,
+        Kind::Call => call::read(),
+        Kind::CallLog => call::read_log(value)?,
+        Kind::Described(kind, words) => described::read(kind, words, value)?,
+        Kind::Protocol => change::read(value)?,
+        Kind::Silent(kind) => MessageContent::Silent { kind },
+        Kind::Unsupported(kind) => MessageContent::Unsupported { kind },
+        Kind::Media | Kind::DeviceSent | Kind::Wrapper(_) => {
+            MessageContent::Unsupported { kind: "unknown" }
+        }
+    })
+}
+
+/// The field that says what a message is, with its bytes; `None` if nothing is set. Keys and context
+/// travel beside it: they count only where nothing else is set.
+fn meaning(message: &[u8]) -> Result<Option<(u32, &[u8])>, MessageError> {
+    let only_beside = |field| matches!(Kind::of(field), Kind::Silent(_));
+    let mut found: Option<(u32, &[u8])> = None;
     for field in fields(message) {
         let (number, value) = field?;
-        let kind = Kind::of(number);
-        let only_beside = |kind: &Kind| matches!(kind, Kind::Silent(_));
-        if found.as_ref().is_none_or(|(earlier, _)| only_beside(earlier) && !only_beside(&kind)) {
-            found = Some((kind, value.bytes()));
+        if found.is_none_or(|(earlier, _)| only_beside(earlier) && !only_beside(number)) {
+            found = Some((number, value.bytes()));
         }
     }
     Ok(found)
-}
-
-/// The bytes of field `number`, empty if it is not set; the last one counts, as in any protobuf.
-fn bytes_of(message: &[u8], number: u32) -> Result<&[u8], MessageError> {
-    fields(message).try_fold(&[][..], |earlier, field| {
-        let (found, value) = field?;
-        Ok(if found == number { value.bytes() } else { earlier })
-    })
-}
-
-fn text(bytes: &[u8]) -> Result<String, MessageError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| MessageError::NotAMessage)
-}
-
-/// The value of a field, as far as we tell them apart.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Bytes(&'a [u8]),
-    Number(u64),
-    Other,
-}
-
-impl<'a> Value<'a> {
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Number(_) | Self::Other => &[],
-        }
-    }
-}
-
-/// The fields of an encoded protobuf, in order. A whole `Message` is never decoded: what we do not
-/// understand must not be able to spoil what we do.
-fn fields(mut rest: &[u8]) -> impl Iterator<Item = Result<(u32, Value<'_>), MessageError>> {
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let field = field(&mut rest);
-        if field.is_none() {
-            rest = &[];
-        }
-        Some(field.ok_or(MessageError::NotAMessage))
-    })
-}
-
-fn field<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
-    let tag = Tag::decode(rest).ok()?;
-    let value = match tag.wire_type() {
-        WireType::Varint => Value::Number(decode_varint(rest).ok()?),
-        WireType::LengthDelimited => {
-            let length = decode_varint(rest).ok()?.try_into().ok()?;
-            let (value, later) = rest.split_at_checked(length)?;
-            *rest = later;
-            Value::Bytes(value)
-        }
-        _ => {
-            skip_field(tag, rest).ok()?;
-            Value::Other
-        }
-    };
-    Some((tag.field_number(), value))
 }
 
 impl fmt::Debug for MessageContent {
@@ -256,6 +250,12 @@ impl fmt::Debug for MessageContent {
             Self::Reaction(reaction) => reaction.fmt(f),
             Self::Edit(edit) => edit.fmt(f),
             Self::Deletion(target) => write!(f, "Deletion({target:?})"),
+            Self::Media(media) => media.fmt(f),
+            Self::Location(location) => location.fmt(f),
+            Self::Contacts(contacts) => contacts.fmt(f),
+            Self::Poll(poll) => poll.fmt(f),
+            Self::Call(call) => call.fmt(f),
+            Self::Described(described) => described.fmt(f),
             Self::Silent { kind } => write!(f, "Silent({kind})"),
             Self::Unsupported { kind } => write!(f, "Unsupported({kind})"),
         }

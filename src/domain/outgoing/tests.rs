@@ -131,7 +131,10 @@ fn a_reaction_is_an_emoji() {
 fn what_is_not_carried_is_refused_aloud() {
     let refused =
         |kind: &str| Outgoing::Refused(Notice::EventKindNotCarried { kind: kind.to_owned() });
-    assert!(decide(&json!({"msgtype": "m.image", "body": "a.png"})) == refused("images"));
+    let odd = json!({"msgtype": "org.example.odd", "body": "odd"});
+    assert!(decide(&odd) == refused("messages of the kind org.example.odd"));
+    let nowhere = decide(&json!({"msgtype": "m.image", "body": "a.png"}));
+    assert!(nowhere == Outgoing::Refused(Notice::Content(Content::FileWithoutAddress)));
     assert!(decide(&json!({"msgtype": "m.text"})) == refused("this kind of message"));
     assert!(decide(&json!("no object")) == refused("this kind of message"));
 }

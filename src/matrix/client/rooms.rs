@@ -31,6 +31,7 @@ use super::{CallFailure, MatrixHomeserver};
 use crate::{
     domain::{
         bridged::ActAs,
+        capability::ROOM_FEATURES,
         item::{OutboundEvent, RawEvent},
     },
     port::{
@@ -76,6 +77,7 @@ impl MatrixHomeserver {
             let state_key = format!("causeway://{alias_localpart}");
             initial_state.push(state(event_type, &state_key, &room.bridge_info)?);
         }
+        initial_state.push(state(ROOM_FEATURES, "", &room.features)?);
         let mut request = create_room::v3::Request::new();
         // Gives the person the same power as the ghost: the room is theirs.
         request.preset = Some(RoomPreset::TrustedPrivateChat);

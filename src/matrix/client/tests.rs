@@ -27,6 +27,7 @@ fn direct_room() -> DirectRoom {
         person: user_id!("@person:example.org").to_owned(),
         alias_localpart: "xyz".to_owned(),
         bridge_info: json!({ "protocol": { "id": "whatsapp" } }),
+        features: json!({ "reply": 2 }),
     }
 }
 
@@ -93,6 +94,8 @@ async fn a_room_is_encrypted_from_its_first_event_and_the_persons_own() {
                   "content": { "protocol": { "id": "whatsapp" } } },
                 { "type": "uk.half-shot.bridge", "state_key": "causeway://whatsapp_xyz",
                   "content": { "protocol": { "id": "whatsapp" } } },
+                { "type": "com.beeper.room_features", "state_key": "",
+                  "content": { "reply": 2 } },
             ],
         })
     );

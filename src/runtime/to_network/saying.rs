@@ -69,6 +69,10 @@ impl ToNetwork {
             Outgoing::Text { text, about, notices } => {
                 self.text(portal, parties, &event.room, text, &about, notices).await
             }
+            Outgoing::Media { media, .. } => {
+                let kind = format!("files ({})", media.kind().name());
+                Ok(Said::Refused(Notice::EventKindNotCarried { kind }))
+            }
             Outgoing::Reaction { target, emoji } => {
                 self.reaction(portal, parties, event, &target, emoji).await
             }

@@ -12,8 +12,8 @@ use waproto::{
 };
 
 use super::{
-    Kind, MessageContent, MessageError, Target, Text, Value, bytes_of, check_text, fields, meaning,
-    reaction, text,
+    Described, Kind, MessageContent, MessageError, Target, Text, Value, bytes_of, check_text,
+    fields, meaning, media, reaction, text,
 };
 
 /// A text that replaces an earlier one of the same sender.
@@ -73,9 +73,10 @@ pub(super) fn read(step: &[u8]) -> Result<MessageContent, MessageError> {
     Ok(match kind {
         Some(REVOKE) => target(step)?
             .map_or(MessageContent::Unsupported { kind: "deletion" }, MessageContent::Deletion),
-        Some(EDIT) => match target(step)?.zip(edited(step)?) {
-            Some((target, text)) => MessageContent::Edit(Edit { target, text }),
-            None => MessageContent::Unsupported { kind: "edit" },
+        Some(EDIT) => match (target(step)?, edited(step)?) {
+            (Some(target), Edited::Text(text)) => MessageContent::Edit(Edit { target, text }),
+            (_, Edited::Text(_)) => MessageContent::Unsupported { kind: "edit" },
+            (_, Edited::File(caption)) => Described::content("edit", caption.into_iter().collect()),
         },
         Some(_) | None => MessageContent::Silent { kind: "protocol" },
     })
@@ -85,15 +86,21 @@ fn target(step: &[u8]) -> Result<Option<Target>, MessageError> {
     reaction::target(bytes_of(step, tags::KEY)?)
 }
 
-/// `None` if what it says now is no text: what stands below a picture, for example.
-fn edited(step: &[u8]) -> Result<Option<Text>, MessageError> {
+/// What a message says once it is edited.
+enum Edited {
+    Text(Text),
+    /// Other words with a file, or without: the file itself cannot be edited.
+    File(Option<String>),
+}
+
+fn edited(step: &[u8]) -> Result<Edited, MessageError> {
     let edited = bytes_of(step, tags::EDITED_MESSAGE)?;
-    let body = match meaning(edited)? {
-        Some((Kind::Conversation, body)) => body,
-        Some((Kind::ExtendedText, extended)) => {
-            bytes_of(extended, waproto::tags::message::extended_text_message::TEXT)?
-        }
-        _ => return Ok(None),
+    let Some((field, value)) = meaning(edited)? else { return Ok(Edited::File(None)) };
+    let body = match Kind::of(field) {
+        Kind::Conversation => value,
+        Kind::ExtendedText => bytes_of(value, waproto::tags::message::extended_text_message::TEXT)?,
+        Kind::Media => return Ok(Edited::File(media::caption(field, value))),
+        _ => return Ok(Edited::File(None)),
     };
-    Ok(Some(Text { body: text(body)?, quote: None }))
+    Ok(Edited::Text(Text { body: text(body)?, quote: None }))
 }

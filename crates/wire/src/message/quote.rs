@@ -10,7 +10,7 @@ use waproto::{
     whatsapp::{ContextInfo, Message, message::ExtendedTextMessage},
 };
 
-use super::{Kind, MessageError, bytes_of, check_text, meaning, text};
+use super::{Kind, MessageError, bytes_of, check_text, meaning, media, text};
 use crate::stanza::Personal;
 
 /// The message that a reply answers.
@@ -27,12 +27,23 @@ pub struct Quote {
 /// Writes a text that answers a message, without padding.
 pub fn encode_reply(body: &str, quote: &Quote) -> Result<Vec<u8>, MessageError> {
     check_text(body)?;
+    let text = ExtendedTextMessage {
+        text: Some(body.to_owned()),
+        context_info: MessageField::some(context(quote)?),
+        ..Default::default()
+    };
+    let message = Message { extended_text_message: MessageField::some(text), ..Default::default() };
+    Ok(message_to_vec(&message))
+}
+
+/// What says that a message answers another.
+pub(super) fn context(quote: &Quote) -> Result<ContextInfo, MessageError> {
     let quoted = quote.text.clone().unwrap_or_default();
     check_text(&quoted)?;
     if quote.id.is_empty() {
         return Err(MessageError::NoTarget);
     }
-    let context = ContextInfo {
+    Ok(ContextInfo {
         stanza_id: Some(quote.id.clone()),
         participant: quote.sender.as_ref().map(|sender| sender.0.clone()),
         quoted_message: MessageField::some(Message {
@@ -40,14 +51,7 @@ pub fn encode_reply(body: &str, quote: &Quote) -> Result<Vec<u8>, MessageError> 
             ..Default::default()
         }),
         ..Default::default()
-    };
-    let text = ExtendedTextMessage {
-        text: Some(body.to_owned()),
-        context_info: MessageField::some(context),
-        ..Default::default()
-    };
-    let message = Message { extended_text_message: MessageField::some(text), ..Default::default() };
-    Ok(message_to_vec(&message))
+    })
 }
 
 /// What a context says of the message that is answered; `None` if it names none. A context that
@@ -62,11 +66,11 @@ pub(super) fn read(context: &[u8]) -> Option<Quote> {
 }
 
 fn text_of(message: &[u8]) -> Option<String> {
-    let body = match meaning(message).ok()?? {
-        (Kind::Conversation, body) => body,
-        (Kind::ExtendedText, extended) => {
-            bytes_of(extended, tags::message::extended_text_message::TEXT).ok()?
-        }
+    let (field, value) = meaning(message).ok()??;
+    let body = match Kind::of(field) {
+        Kind::Conversation => value,
+        Kind::ExtendedText => bytes_of(value, tags::message::extended_text_message::TEXT).ok()?,
+        Kind::Media => return media::caption(field, value),
         _ => return None,
     };
     text(body).ok()

@@ -7,6 +7,8 @@ use waproto::whatsapp::message::{
 
 use super::*;
 
+mod other;
+
 fn check(message: &Message, expected: &MessageContent) {
     let incoming = decode(&message_to_vec(message)).unwrap();
     assert_eq!(&incoming.content, expected, "{incoming:?}");
@@ -255,7 +257,7 @@ fn debug_shows_no_text() {
     let incoming = decode(&encode_text("a secret").unwrap()).unwrap();
     assert_eq!(
         format!("{incoming:?}"),
-        "Incoming { content: Text(8 bytes), sent_to: None, ephemeral: false }"
+        "Incoming { content: Text(8 bytes), sent_to: None, ephemeral: false, view_once: false }"
     );
 }
 
