@@ -3,6 +3,7 @@
 //! Nothing here is async, reads a clock, draws randomness or does I/O: whatever a decision needs
 //! is an argument.
 
+pub mod attachment;
 pub mod bridged;
 pub mod capability;
 pub mod consent;
