@@ -12,6 +12,7 @@ mod handshake;
 mod http;
 mod inbound;
 mod link;
+mod media;
 mod profile;
 mod push;
 mod requests;
@@ -50,11 +51,12 @@ pub use self::{
 use crate::{
     domain::{
         bridged::Timestamp,
-        ids::{LoginId, RemoteUser},
+        ids::{LoginId, RemoteUser, StorageRef},
     },
     port::{
         Clock, Entropy, Failure, InteropNetwork,
-        network::{ConnectFailure, Connected, Credentials},
+        media::{Download, MediaFailure},
+        network::{ConnectFailure, Connected, Credentials, RemoteFile},
     },
 };
 
@@ -77,6 +79,8 @@ pub struct Interop {
     profile: Arc<NetworkProfile>,
     key: TokenKey,
     http: reqwest::Client,
+    /// For files alone: it has no time limit on the whole.
+    media: reqwest::Client,
     push: PushVerifier,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -91,8 +95,9 @@ impl Interop {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Failure> {
         let http = http::client(profile.patience.request)?;
+        let media = http::media_client(profile.patience.connect)?;
         let push = PushVerifier::new(http.clone(), profile.push.clone());
-        Ok(Self { profile: Arc::new(profile), key, http, push, clock, entropy })
+        Ok(Self { profile: Arc::new(profile), key, http, media, push, clock, entropy })
     }
 
     async fn open(&self, who: &Credentials, me: Jid) -> Result<Connected, ConnectFailure> {
@@ -184,11 +189,19 @@ impl InteropNetwork for Interop {
     async fn verify_push(&self, bearer: &str, now: Timestamp) -> Result<(), Failure> {
         self.push.verify(bearer, now).await
     }
+
+    async fn download_media(&self, from: &RemoteFile) -> Result<Download, MediaFailure> {
+        media::download(&self.media, &self.profile, from).await
+    }
+
+    fn hosted_path(&self, name: &StorageRef) -> String {
+        media::hosted_path(self.profile.integrator_id, name)
+    }
 }
 
 impl fmt::Debug for Interop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { profile, key, http: _, push: _, clock: _, entropy: _ } = self;
+        let Self { profile, key, http: _, media: _, push: _, clock: _, entropy: _ } = self;
         f.debug_struct("Interop")
             .field("profile", profile)
             .field("key", key)

@@ -197,6 +197,8 @@ fn network_profile(config: &Config) -> NetworkProfile {
     let config::ProtocolVersion([primary, secondary, tertiary]) = profile.protocol_version;
     NetworkProfile {
         enlist_url: network.enlist_url.as_url().clone(),
+        media_url: network.media_url.as_url().clone(),
+        integrator_id: network.integrator_id.get(),
         chat_url: network.chat_url.as_url().clone(),
         origin: Some(network.chat_origin.clone()).filter(|origin| !origin.is_empty()),
         header: profile.header,

@@ -35,6 +35,10 @@ section! {
         /// Where people are enlisted.
         enlist_url: HttpUrl = Default(r#""https://v.whatsapp.net/3p/interop_reg""#),
 
+        /// The server of the files that people send. Files are fetched from there and from nowhere
+        /// else, whatever a message says.
+        media_url: HttpUrl = Default(r#""https://mmg.whatsapp.net""#),
+
         /// The network's key set, which proves that a push is its own.
         push_keys_url: HttpUrl = Default(r#""https://whatsapp.com/.well-known/jwks""#),
 

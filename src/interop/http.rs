@@ -12,14 +12,27 @@ use crate::port::Failure;
 pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) fn client(patience: Duration) -> Result<reqwest::Client, Failure> {
+    build(reqwest::Client::builder().timeout(patience), patience)
+}
+
+/// A client for files, which take as long as they take once they have begun.
+pub(super) fn media_client(patience: Duration) -> Result<reqwest::Client, Failure> {
+    build(reqwest::Client::builder(), patience)
+}
+
+fn build(builder: reqwest::ClientBuilder, patience: Duration) -> Result<reqwest::Client, Failure> {
     // The chat channel knows no proxy either, and the environment is read in one place only.
-    reqwest::Client::builder()
+    builder
         .no_proxy()
-        .timeout(patience)
         .connect_timeout(patience)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| Failure::never("the HTTP client could not be made").because(error))
+}
+
+/// Whoever should answer does not. An error with the address would also show the query.
+pub(super) fn away(what: &str, error: reqwest::Error) -> Failure {
+    Failure::later(format!("{what}: no answer")).because(error.without_url())
 }
 
 /// Sends a request and reads its JSON answer; `what` names the exchange in errors.
@@ -27,10 +40,7 @@ pub(super) async fn exchange<T: DeserializeOwned>(
     request: reqwest::RequestBuilder,
     what: &str,
 ) -> Result<T, Failure> {
-    // The address is ours, but an error with it would also show the query.
-    let away = |error: reqwest::Error| {
-        Failure::later(format!("{what}: no answer")).because(error.without_url())
-    };
+    let away = |error| away(what, error);
     let mut answer = request.send().await.map_err(away)?;
     let status = answer.status();
     if !status.is_success() {

@@ -14,6 +14,10 @@ use url::Url;
 pub struct NetworkProfile {
     /// Where people are enlisted (network facts 1.4).
     pub enlist_url: Url,
+    /// The server of the files that people send (network facts 1.7). Nothing is fetched from elsewhere.
+    pub media_url: Url,
+    /// Our number among the network's partners, which the paths of files that we host name.
+    pub integrator_id: u16,
     /// The chat channel: `wss`, `ws` or, for frames on the bare stream, `tcp` (network facts 3.1).
     pub chat_url: Url,
     /// The `Origin` of a WebSocket; a bare stream has none.
@@ -117,11 +121,13 @@ impl Default for Patience {
 
 impl NetworkProfile {
     /// The documented or likeliest value of every field. `public_url` is the bridge's own address, as
-    /// the network knows it, without a slash at the end.
-    pub fn documented(public_url: &str) -> Self {
+    /// the network knows it, without a slash at the end; `integrator_id` is what the contract says.
+    pub fn documented(public_url: &str, integrator_id: u16) -> Self {
         let address = |text| Url::parse(text).expect("a literal address is well-formed");
         Self {
             enlist_url: address("https://v.whatsapp.net/3p/interop_reg"),
+            media_url: address("https://mmg.whatsapp.net"),
+            integrator_id,
             chat_url: address("wss://web.whatsapp.com/ws/chat"),
             origin: Some("https://web.whatsapp.com".to_owned()),
             header: HEADER,
@@ -153,8 +159,9 @@ mod tests {
 
     #[test]
     fn the_documented_profile_is_the_published_one() {
-        let profile = NetworkProfile::documented("https://bridge.example");
+        let profile = NetworkProfile::documented("https://bridge.example", 12);
         assert_eq!(profile.enlist_url.as_str(), "https://v.whatsapp.net/3p/interop_reg");
+        assert_eq!(profile.media_url.as_str(), "https://mmg.whatsapp.net/");
         assert_eq!(profile.push.keys_url.as_str(), "https://whatsapp.com/.well-known/jwks");
         assert_eq!(profile.push.audience, "https://bridge.example");
         assert_eq!(profile.header, *b"WA\x06\x03");

@@ -4,6 +4,7 @@
 mod connection;
 mod handshake;
 mod http;
+mod media;
 mod server;
 mod stanzas;
 

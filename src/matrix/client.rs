@@ -5,6 +5,7 @@
 //! advertises less than it serves (appservice facts, 1).
 
 mod call;
+mod media;
 mod refusal;
 mod rooms;
 mod users;
@@ -16,8 +17,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use ruma::{
-    DeviceId, EventId, OwnedDeviceId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId,
-    RoomId, UserId,
+    DeviceId, EventId, MxcUri, OwnedDeviceId, OwnedEventId, OwnedMxcUri, OwnedRoomId,
+    OwnedServerName, OwnedUserId, RoomId, UserId,
     api::{
         AppserviceUserIdentity,
         client::{appservice::request_ping, to_device::send_event_to_device},
@@ -28,8 +29,8 @@ use ruma::{
 use serde_json::json;
 use url::Url;
 
-use self::call::Api;
 pub(in crate::matrix) use self::refusal::CallFailure;
+use self::{call::Api, media::KnownLimit};
 use super::names::{DEVICE_ID, Names};
 use crate::{
     domain::{
@@ -39,6 +40,7 @@ use crate::{
     port::{
         Clock, Failure, Homeserver,
         homeserver::{DirectRoom, RoomState},
+        media::{Download, MediaBytes, MediaFailure},
     },
 };
 
@@ -79,6 +81,7 @@ pub struct MatrixHomeserver {
     names: Names,
     device: OwnedDeviceId,
     appservice_id: String,
+    media_limit: KnownLimit,
 }
 
 impl fmt::Debug for MatrixHomeserver {
@@ -103,6 +106,7 @@ impl MatrixHomeserver {
             names: Names::new(server_name, bot_localpart, ghost_prefix),
             device: DEVICE_ID.into(),
             appservice_id,
+            media_limit: KnownLimit::default(),
         })
     }
 
@@ -193,5 +197,22 @@ impl Homeserver for MatrixHomeserver {
             send_event_to_device::v3::Request::new_raw(SOUNDING.into(), id.into(), messages);
         self.api.call("sounding", self.identity(&bot), request).await?;
         Ok(())
+    }
+
+    async fn media_limit(&self) -> Result<u64, Failure> {
+        self.known_media_limit().await
+    }
+
+    async fn download_media(&self, who: &ActAs, uri: &MxcUri) -> Result<Download, MediaFailure> {
+        self.open_media(who, uri).await
+    }
+
+    async fn upload_media(
+        &self,
+        who: &ActAs,
+        length: u64,
+        bytes: MediaBytes,
+    ) -> Result<OwnedMxcUri, MediaFailure> {
+        self.store_media(who, length, bytes).await
     }
 }

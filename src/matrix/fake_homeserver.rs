@@ -28,7 +28,10 @@ pub(super) struct Asked {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) authorization: String,
+    pub(super) headers: HeaderMap,
     pub(super) body: Value,
+    /// The body as it came, JSON or not.
+    pub(super) bytes: Bytes,
 }
 
 impl Asked {
@@ -120,7 +123,9 @@ async fn answer(
             .get(AUTHORIZATION)
             .map(|value| value.to_str().unwrap().to_owned())
             .unwrap_or_default(),
+        headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        bytes: body,
     };
     shared.asked.lock().unwrap().push(asked.clone());
     let mut script = shared.script.lock().unwrap();

@@ -2,10 +2,13 @@
 //! with the user's own device.
 
 use async_trait::async_trait;
-use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::Value;
 
-use super::Failure;
+use super::{
+    Failure,
+    media::{Download, MediaBytes, MediaFailure},
+};
 use crate::domain::{
     bridged::ActAs,
     item::{OutboundEvent, RawEvent},
@@ -75,4 +78,21 @@ pub trait Homeserver: Send + Sync {
 
     /// Makes the homeserver push a transaction that holds nothing of interest, once for each `id`.
     async fn sound(&self, id: &str) -> Result<(), Failure>;
+
+    /// The bytes of the largest file that the homeserver takes. Asked for once in a while.
+    async fn media_limit(&self) -> Result<u64, Failure>;
+
+    /// Fetches a file as one of our users. Fails before the first byte when the homeserver refuses;
+    /// the bytes then come as slowly as they come: whoever takes them decides how long to wait.
+    async fn download_media(&self, who: &ActAs, uri: &MxcUri) -> Result<Download, MediaFailure>;
+
+    /// Uploads a file of exactly `length` bytes as one of our users, as a stream of bytes that mean
+    /// nothing to the homeserver. It exists only if the stream ended well, and every upload makes
+    /// a file of its own. What the stream fails with need not be what is returned.
+    async fn upload_media(
+        &self,
+        who: &ActAs,
+        length: u64,
+        bytes: MediaBytes,
+    ) -> Result<OwnedMxcUri, MediaFailure>;
 }

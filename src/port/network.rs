@@ -7,11 +7,14 @@ use ruma::OwnedUserId;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::Failure;
+use super::{
+    Failure,
+    media::{Download, MediaFailure},
+};
 use crate::{
     domain::{
         bridged::Timestamp,
-        ids::{LoginId, RemoteAddress, RemoteUser},
+        ids::{LoginId, RemoteAddress, RemoteUser, StorageRef},
         item::{Envelope, InboundMessage, InboundReceipt, OutboundReceipt},
     },
     signal::{OurIdentity, PreKey, RemoteBundle, SignedPreKey},
@@ -135,6 +138,22 @@ impl fmt::Debug for Connected {
     }
 }
 
+/// Where a message says that its file is. It comes from a stranger: the adapter decides whether that
+/// is a place to fetch from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// A path at the network's media server (network facts 1.7).
+    pub direct_path: Option<String>,
+    /// The whole address, which is looked at only if there is no path.
+    pub url: Option<String>,
+}
+
+impl fmt::Debug for RemoteFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RemoteFile(…)")
+    }
+}
+
 #[async_trait]
 pub trait InteropNetwork: Send + Sync {
     /// Registers the login's public keys under the person's Matrix id; the answer is the id that
@@ -150,6 +169,15 @@ pub trait InteropNetwork: Send + Sync {
 
     /// Whether a push really came from the network (network facts 1.6).
     async fn verify_push(&self, bearer: &str, now: Timestamp) -> Result<(), Failure>;
+
+    /// Fetches the ciphertext of a file from the network's media server and from nowhere else. Fails
+    /// before the first byte when it is refused; the bytes then come as slowly as they come: whoever
+    /// takes them decides how long to wait.
+    async fn download_media(&self, from: &RemoteFile) -> Result<Download, MediaFailure>;
+
+    /// The path that a message must name so that the contact's app finds a file that we host
+    /// (network facts 1.7).
+    fn hosted_path(&self, name: &StorageRef) -> String;
 }
 
 /// One live connection of one login. Every method has its own deadline.

@@ -13,6 +13,7 @@ mod contact;
 mod crashes;
 mod cut;
 mod faces;
+mod files;
 mod homeserver;
 mod hosted;
 mod kinds;

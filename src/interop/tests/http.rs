@@ -22,7 +22,7 @@ use crate::port::Retry;
 const NOW: i64 = 1_750_000_000_000;
 const AUDIENCE: &str = "https://bridge.example";
 
-async fn serve(router: Router) -> url::Url {
+pub(super) async fn serve(router: Router) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });

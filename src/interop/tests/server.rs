@@ -69,7 +69,7 @@ impl Server {
             chat_url: url.parse().unwrap(),
             certificate_root: trusted,
             patience: patience(),
-            ..NetworkProfile::documented("https://bridge.example")
+            ..NetworkProfile::documented("https://bridge.example", 12)
         };
         (Self { listener, static_keys, chain }, profile)
     }

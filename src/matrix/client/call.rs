@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{StatusCode, header::CONTENT_LENGTH};
 use ruma::api::{
     AppserviceUserIdentity, IncomingResponse, MatrixVersion, OutgoingRequest,
     OutgoingRequestAppserviceExt, SupportedVersions,
     auth_scheme::{AuthScheme, SendAccessToken},
     path_builder::PathBuilder,
 };
+use tokio::time::timeout;
 use url::Url;
 
 use super::refusal::{CallFailure, Refusal};
@@ -16,7 +17,8 @@ use crate::port::{Clock, Failure};
 
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a call may take; the homeserver may have to ask other servers for keys.
+/// How long a call may take, but for files that come with it; the homeserver may have to ask other
+/// servers for keys.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of an answer; key queries and missed to-device messages are the large ones.
 pub(super) const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -46,7 +48,6 @@ impl Api {
     pub(super) fn new(url: &Url, as_token: String, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
@@ -56,6 +57,11 @@ impl Api {
             features: std::collections::BTreeSet::new(),
         };
         Ok(Self { http, base_url: url.as_str().to_owned(), as_token, versions, clock })
+    }
+
+    /// The clock that calls wait by.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// Calls an endpoint as `identity`; `what` starts the text of a failure.
@@ -72,29 +78,83 @@ impl Api {
         for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
         for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
     {
-        let request: http::Request<Vec<u8>> = request
-            .try_into_http_request_with_identity(
-                &self.base_url,
-                SendAccessToken::Appservice(&self.as_token),
-                identity,
-                Cow::Borrowed(&self.versions),
-            )
-            .map_err(|error| {
-                Failure::never(format!("{what}: building the request")).because(error)
-            })?;
-        let response = self.exchange_patiently(what, request).await?;
-        R::IncomingResponse::try_from_http_response(response).map_err(|_error| {
-            // The error may quote the body. An answer like this comes from a proxy in between.
-            Failure::later(format!("{what}: the homeserver's answer is unreadable")).into()
-        })
+        let request = self.request(what, identity, request)?;
+        let answer = self.patiently(|| self.exchange(what, &request)).await?;
+        R::IncomingResponse::try_from_http_response(answer).map_err(|_error| unreadable(what))
     }
 
-    async fn exchange_patiently(
+    /// The same, up to the head of the answer: what follows it is the caller's to read, for as long
+    /// as it takes.
+    pub(super) async fn open<R>(
         &self,
         what: &'static str,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<http::Response<Vec<u8>>, CallFailure> {
-        let refusal = match self.exchange(what, request.clone()).await {
+        identity: AppserviceUserIdentity<'_>,
+        request: R,
+    ) -> Result<reqwest::Response, CallFailure>
+    where
+        R: OutgoingRequest + Send,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let request = self.request(what, identity, request)?;
+        let open = || async {
+            let request = convert(what, request.clone())?;
+            timeout(CALL_TIMEOUT, self.answer(what, request)).await.unwrap_or_else(|_| {
+                Err(Failure::later(format!("{what}: the homeserver does not answer")).into())
+            })
+        };
+        self.patiently(open).await
+    }
+
+    /// Calls an endpoint with a body of `length` bytes that comes as a stream and takes as long as
+    /// it takes. What is gone cannot be sent again, so that being too fast is the caller's to wait
+    /// for.
+    pub(super) async fn upload<R>(
+        &self,
+        what: &'static str,
+        identity: AppserviceUserIdentity<'_>,
+        request: R,
+        (length, body): (u64, reqwest::Body),
+    ) -> Result<R::IncomingResponse, CallFailure>
+    where
+        R: OutgoingRequest + Send,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let request = self.request(what, identity, request)?;
+        let mut request = convert(what, request)?;
+        request.headers_mut().insert(CONTENT_LENGTH, length.into());
+        *request.body_mut() = Some(body);
+        let answer = self.answer(what, request).await?;
+        let answer = whole(what, answer).await?;
+        R::IncomingResponse::try_from_http_response(answer).map_err(|_error| unreadable(what))
+    }
+
+    fn request<R>(
+        &self,
+        what: &'static str,
+        identity: AppserviceUserIdentity<'_>,
+        request: R,
+    ) -> Result<http::Request<Vec<u8>>, CallFailure>
+    where
+        R: OutgoingRequest + Send,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let token = SendAccessToken::Appservice(&self.as_token);
+        let versions = Cow::Borrowed(&self.versions);
+        request
+            .try_into_http_request_with_identity(&self.base_url, token, identity, versions)
+            .map_err(|error| {
+                Failure::never(format!("{what}: building the request")).because(error).into()
+            })
+    }
+
+    async fn patiently<T, A>(&self, attempt: impl Fn() -> A + Send) -> Result<T, CallFailure>
+    where
+        A: Future<Output = Result<T, CallFailure>> + Send,
+    {
+        let refusal = match attempt().await {
             Err(CallFailure::Refused(refusal)) => refusal,
             other => return other,
         };
@@ -103,36 +163,67 @@ impl Api {
             return Err(CallFailure::Refused(refusal));
         }
         self.clock.sleep(wait).await;
-        self.exchange(what, request).await
+        attempt().await
     }
 
     async fn exchange(
         &self,
         what: &'static str,
-        request: http::Request<Vec<u8>>,
+        request: &http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, CallFailure> {
-        // The URL names rooms and users: no place for it in a text that may be logged.
-        let away = |error: reqwest::Error| {
-            Failure::later(format!("{what}: the homeserver does not answer"))
-                .because(error.without_url())
-        };
-        let request = reqwest::Request::try_from(request).map_err(away)?;
-        let mut response = self.http.execute(request).await.map_err(away)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
-                return Err(Failure::never(format!("{what}: the answer is too large")).into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let status = response.status();
-        if !status.is_success() {
-            let refusal = Refusal::read(what, status, response.headers(), &body);
-            return Err(CallFailure::Refused(refusal));
-        }
-        let mut answer = http::Response::new(body);
-        *answer.status_mut() = status;
-        *answer.headers_mut() = response.headers().clone();
-        Ok(answer)
+        let mut request = convert(what, request.clone())?;
+        *request.timeout_mut() = Some(CALL_TIMEOUT);
+        let answer = self.answer(what, request).await?;
+        whole(what, answer).await
     }
+
+    /// Sends a request and reads the head of an answer, which is a success.
+    async fn answer(
+        &self,
+        what: &'static str,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, CallFailure> {
+        let answer = self.http.execute(request).await.map_err(|error| away(what, error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let answer = whole(what, answer).await?;
+        let refusal = Refusal::read(what, answer.status(), answer.headers(), answer.body());
+        Err(CallFailure::Refused(refusal))
+    }
+}
+
+/// Reads the body of an answer that is no file.
+pub(super) async fn whole(
+    what: &'static str,
+    mut answer: reqwest::Response,
+) -> Result<http::Response<Vec<u8>>, CallFailure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| away(what, error))? {
+        if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
+            return Err(Failure::never(format!("{what}: the answer is too large")).into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut whole = http::Response::new(body);
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = answer.headers().clone();
+    Ok(whole)
+}
+
+fn convert(
+    what: &'static str,
+    request: http::Request<Vec<u8>>,
+) -> Result<reqwest::Request, CallFailure> {
+    reqwest::Request::try_from(request).map_err(|error| away(what, error).into())
+}
+
+/// The URL names rooms and users: no place for it in a text that may be logged.
+pub(super) fn away(what: &'static str, error: reqwest::Error) -> Failure {
+    Failure::later(format!("{what}: the homeserver does not answer")).because(error.without_url())
+}
+
+/// The error may quote the body. An answer like this comes from a proxy in between.
+pub(super) fn unreadable(what: &'static str) -> CallFailure {
+    Failure::later(format!("{what}: the homeserver's answer is unreadable")).into()
 }

@@ -96,7 +96,7 @@ impl Stage {
             enlist_url: format!("http://{}/3p/interop_reg", addresses.http).parse().unwrap(),
             chat_url: format!("tcp://{}", addresses.chat).parse().unwrap(),
             certificate_root: emulator.root_key(),
-            ..NetworkProfile::documented(&public_url)
+            ..NetworkProfile::documented(&public_url, 12)
         };
         profile.token.audience = DEFAULT_AUDIENCE.to_owned();
         profile.push.keys_url =

@@ -16,13 +16,18 @@ use causeway::{
     port::{
         Failure, Homeserver, RoomCipher,
         homeserver::{DirectRoom, REDACTION, RoomState},
+        media::{Download, MediaBytes, MediaFailure},
         room_cipher::{DecryptFailure, Decrypted, Plain},
     },
 };
-use ruma::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use futures_util::StreamExt as _;
+use ruma::{EventId, MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
 
-use super::surroundings::{Gate, Trouble};
+use super::{
+    files::Files,
+    surroundings::{Gate, Trouble},
+};
 
 pub(super) const PERSON: &str = "@alice:example.org";
 pub(super) const BOT: &str = "@bot:example.org";
@@ -44,6 +49,9 @@ struct State {
     receive_trouble: Option<Trouble>,
     /// What reached the machines, in order: keys and events.
     seen: Vec<String>,
+    /// Every file that was taken, oldest first.
+    uploads: Vec<Vec<u8>>,
+    media_limit: Option<u64>,
 }
 
 #[derive(Default)]
@@ -52,6 +60,8 @@ pub(super) struct FakeHomeserver {
     pub(super) receiving: Gate,
     /// Holds every decryption of a text that says so.
     pub(super) decrypting: Gate,
+    /// By URI.
+    pub(super) files: Files,
 }
 
 impl FakeHomeserver {
@@ -127,6 +137,15 @@ impl FakeHomeserver {
     pub(super) fn archive(&self, event: &Value) {
         let id = OwnedEventId::try_from(event["event_id"].as_str().unwrap()).unwrap();
         self.state().archive.insert(id, event.clone());
+    }
+
+    pub(super) fn uploads(&self) -> Vec<Vec<u8>> {
+        self.state().uploads.clone()
+    }
+
+    /// The bytes of the largest file that it takes; without this, any.
+    pub(super) fn limit_media(&self, bytes: u64) {
+        self.state().media_limit = Some(bytes);
     }
 
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
@@ -219,6 +238,39 @@ impl Homeserver for FakeHomeserver {
 
     async fn sound(&self, _id: &str) -> Result<(), Failure> {
         Ok(())
+    }
+
+    async fn media_limit(&self) -> Result<u64, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, state.media_limit.unwrap_or(u64::MAX))
+    }
+
+    async fn download_media(&self, _who: &ActAs, uri: &MxcUri) -> Result<Download, MediaFailure> {
+        Trouble::befall(self.state().trouble, ())?;
+        self.files.fetch(uri.as_str())
+    }
+
+    /// Whole or nothing, and a stream that fails is a connection that breaks.
+    async fn upload_media(
+        &self,
+        _who: &ActAs,
+        length: u64,
+        mut bytes: MediaBytes,
+    ) -> Result<OwnedMxcUri, MediaFailure> {
+        Trouble::befall(self.state().trouble, ())?;
+        let broken = || Failure::later("the fake homeserver got no whole file");
+        let mut file = Vec::new();
+        while let Some(piece) = bytes.next().await {
+            file.extend_from_slice(&piece.map_err(|_| broken())?);
+        }
+        if u64::try_from(file.len()).ok() != Some(length) {
+            return Err(broken().into());
+        }
+        let mut state = self.state();
+        let uri = format!("mxc://example.org/upload{}", state.uploads.len());
+        self.files.put(&uri, file.clone());
+        state.uploads.push(file);
+        Ok(uri.into())
     }
 }
 

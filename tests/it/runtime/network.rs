@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use causeway::{
     domain::{
         bridged::Timestamp,
-        ids::{RemoteAddress, RemoteMessageId, RemoteUser},
+        ids::{RemoteAddress, RemoteMessageId, RemoteUser, StorageRef},
         item::{
             Envelope, InboundMessage, InboundReceipt, InboundReceiptKind, OutboundReceipt,
             OutboundReceiptKind,
@@ -20,9 +20,10 @@ use causeway::{
     },
     port::{
         Failure, InteropNetwork, NetworkLink,
+        media::{Download, MediaFailure},
         network::{
-            Accepted, ConnectFailure, Connected, Credentials, Inbound, OurBundle, Resolved,
-            StanzaRef,
+            Accepted, ConnectFailure, Connected, Credentials, Inbound, OurBundle, RemoteFile,
+            Resolved, StanzaRef,
         },
     },
     signal::{PreKey, RemoteBundle},
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 use super::{
     contact::{Contact, PHONE},
+    files::Files,
     surroundings::{Gate, Trouble},
 };
 
@@ -71,6 +73,8 @@ pub(super) struct FakeNetwork {
     pub(super) loses_answers: AtomicBool,
     /// Whether connecting panics the next time.
     pub(super) panics: AtomicBool,
+    /// By direct path.
+    pub(super) files: Files,
     myself: Weak<Self>,
 }
 
@@ -85,6 +89,7 @@ impl FakeNetwork {
             enlistments: AtomicUsize::new(0),
             loses_answers: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            files: Files::default(),
             myself: myself.clone(),
         })
     }
@@ -242,6 +247,16 @@ impl InteropNetwork for FakeNetwork {
             "away" => Err(Failure::later("the key set cannot be fetched")),
             _ => Err(Failure::never("not signed by the network")),
         }
+    }
+
+    async fn download_media(&self, from: &RemoteFile) -> Result<Download, MediaFailure> {
+        let trouble = self.state().trouble;
+        Trouble::befall(trouble, ())?;
+        self.files.fetch(from.direct_path.as_deref().ok_or(MediaFailure::NotAllowed)?)
+    }
+
+    fn hosted_path(&self, name: &StorageRef) -> String {
+        format!("/interop/whatsapp/download/12/{}/", name.as_str())
     }
 }
 
