@@ -15,6 +15,7 @@ pub mod item;
 pub mod limits;
 pub mod markup;
 pub mod media;
+pub mod moving;
 pub mod notice;
 pub mod outgoing;
 pub mod part;

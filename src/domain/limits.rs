@@ -83,6 +83,27 @@ pub const ORPHANS_EVERY: Duration = Duration::from_hours(6);
 pub const ORPHAN_GRACE: Duration = Duration::from_hours(24);
 /// Expired files that are looked up at once.
 pub const EXPIRED_AT_ONCE_MAX: u32 = 100;
+/// Files that are moved at the same time; the lanes of others wait.
+pub const MEDIA_AT_ONCE_MAX: usize = 8;
+/// Before a message whose file had no turn is looked at again.
+pub const MEDIA_TURN_WAIT: Duration = Duration::from_secs(1);
+/// Bytes of a file that are worked on in one go, between two chances for other tasks.
+pub const MEDIA_PIECE_BYTES: usize = 64 * 1024;
+/// How long a source may send nothing of a file.
+pub const MEDIA_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// From then on a source must keep to `MEDIA_RATE_MIN`.
+pub const MEDIA_RATE_GRACE: Duration = Duration::from_mins(1);
+/// The least average rate of a source, in bytes a second, of the time that it was waited for.
+pub const MEDIA_RATE_MIN: u64 = 16 * 1024;
+/// How long a destination may take nothing of a file, or not say that it has the whole.
+pub const MEDIA_STALL_MAX: Duration = Duration::from_mins(2);
+/// How often a file may be cut off in the middle, one time after the other, before it is taken for
+/// damaged.
+pub const MEDIA_CUTS_MAX: u32 = 3;
+/// How long a file whose source is away is tried for, before the person is told.
+pub const MEDIA_SOURCE_WAIT: Duration = Duration::from_mins(30);
+/// Bytes of a file that may be whole in memory: a thumbnail.
+pub const SMALL_FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Pauses between attempts: doubling, bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

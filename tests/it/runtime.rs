@@ -19,6 +19,7 @@ mod hosted;
 mod kinds;
 mod leaving;
 mod media_store;
+mod moving;
 mod network;
 mod stage;
 mod surroundings;

@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -62,6 +65,8 @@ pub(super) struct FakeHomeserver {
     pub(super) decrypting: Gate,
     /// By URI.
     pub(super) files: Files,
+    /// Bytes of the current upload that came.
+    pub(super) taken: Arc<AtomicU64>,
 }
 
 impl FakeHomeserver {
@@ -262,6 +267,7 @@ impl Homeserver for FakeHomeserver {
         let mut file = Vec::new();
         while let Some(piece) = bytes.next().await {
             file.extend_from_slice(&piece.map_err(|_| broken())?);
+            self.taken.store(file.len() as u64, Ordering::SeqCst);
         }
         if u64::try_from(file.len()).ok() != Some(length) {
             return Err(broken().into());

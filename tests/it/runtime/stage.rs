@@ -71,6 +71,7 @@ pub(super) struct Stage {
 /// What stands while the process lives.
 struct Bridge {
     runtime: Runtime,
+    ports: Ports,
     storage: Arc<CutStorage>,
     intake: Intake,
     logins: Logins,
@@ -195,7 +196,7 @@ impl Stage {
             hosted: HostedFiles::new(&ports),
         };
         let faces = (homeserver_face, network_face);
-        self.bridge = Some(Bridge { runtime, storage, intake, logins, bot, faces, stop });
+        self.bridge = Some(Bridge { runtime, ports, storage, intake, logins, bot, faces, stop });
     }
 
     /// The process dies: whatever it was doing is not finished.
@@ -213,6 +214,25 @@ impl Stage {
 
     pub(super) fn storage(&self) -> Arc<CutStorage> {
         Arc::clone(&self.bridge().storage)
+    }
+
+    pub(super) fn ports(&self) -> Ports {
+        self.bridge().ports.clone()
+    }
+
+    /// Runs something of the bridge while the clock goes on fast.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let working = self.bridge().runtime.spawn(work);
+        tokio::pin!(working);
+        loop {
+            tokio::select! {
+                done = &mut working => return done.unwrap(),
+                () = sleep(LOOK_EVERY) => self.clock.advance(10 * TICK),
+            }
+        }
     }
 
     pub(super) fn faces(&self) -> (HomeserverFace, NetworkFace) {
