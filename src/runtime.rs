@@ -34,7 +34,7 @@ pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};
 pub use logins::{LeaveOutcome, Logins, StartOutcome};
 pub use management::{Asked, Commands};
-pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn};
+pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, WholeTurn};
 pub use outbox::Outbox;
 pub use ports::Ports;
 pub use rooms::Rooms;

@@ -13,10 +13,10 @@ mod tests;
 
 use std::fmt;
 
-use ruma::OwnedMxcUri;
+use ruma::{MxcUri, OwnedMxcUri};
 use zeroize::Zeroizing;
 
-pub use cipher::{AttachmentDecryptor, AttachmentEncryptor, SealedAttachment};
+pub use cipher::{AttachmentDecryptor, AttachmentEncryptor, Opening, SealedAttachment};
 
 /// The bytes of a file's key.
 const KEY_BYTES: usize = 32;
@@ -36,6 +36,24 @@ pub struct EncryptedFile {
     keys: AttachmentKeys,
     /// Of the ciphertext.
     sha256: [u8; 32],
+}
+
+/// A file on the homeserver, encrypted or not. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Attachment {
+    Encrypted(EncryptedFile),
+    /// As it is: files that were published once, such as stickers, are sent like this even in
+    /// encrypted rooms.
+    Plain(OwnedMxcUri),
+}
+
+impl Attachment {
+    pub fn url(&self) -> &MxcUri {
+        match self {
+            Self::Encrypted(file) => &file.url,
+            Self::Plain(url) => url,
+        }
+    }
 }
 
 /// Key and first counter block of one file.
@@ -78,6 +96,12 @@ pub enum AttachmentError {
 impl fmt::Debug for EncryptedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EncryptedFile(…)")
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attachment(…)")
     }
 }
 

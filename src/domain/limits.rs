@@ -102,8 +102,8 @@ pub const MEDIA_STALL_MAX: Duration = Duration::from_mins(2);
 pub const MEDIA_CUTS_MAX: u32 = 3;
 /// How long a file whose source is away is tried for, before the person is told.
 pub const MEDIA_SOURCE_WAIT: Duration = Duration::from_mins(30);
-/// Bytes of a file that may be whole in memory: a thumbnail.
-pub const SMALL_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Files that are whole in memory at the same time, because somebody must look at them.
+pub const WHOLE_FILES_AT_ONCE_MAX: usize = 2;
 
 /// Pauses between attempts: doubling, bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 mod flow;
 mod pace;
-mod small;
+mod whole;
 
 use std::{fmt, sync::Arc};
 
@@ -14,11 +14,13 @@ use ruma::OwnedMxcUri;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
+pub use self::whole::WholeTurn;
+
 use self::flow::{Flow, Stopped};
 use super::ports::Ports;
 use crate::{
     domain::{
-        attachment::{AttachmentKeys, EncryptedFile},
+        attachment::{Attachment, AttachmentKeys, EncryptedFile, Opening},
         bridged::ActAs,
         hosting::HostedMedia,
         ids::{LoginId, StorageRef},
@@ -30,7 +32,7 @@ use crate::{
     },
     port::{
         Failure, Retry,
-        media::{Download, MediaFailure},
+        media::{Download, MediaBytes, MediaFailure},
         network::RemoteFile,
         storage::Change,
     },
@@ -41,6 +43,8 @@ use crate::{
 pub struct Mover {
     ports: Ports,
     turns: Arc<Semaphore>,
+    /// Of files that are whole in memory.
+    wholes: Arc<Semaphore>,
 }
 
 /// The right to move the files of one message. Who gets none waits in its lane, so that files never
@@ -57,7 +61,7 @@ pub struct Leaving<'a> {
     pub login: &'a LoginId,
     /// Who fetches it from the homeserver.
     pub who: &'a ActAs,
-    pub file: &'a EncryptedFile,
+    pub file: &'a Attachment,
     pub kind: MediaKind,
     /// What the event says of its length.
     pub claimed: Option<u64>,
@@ -104,7 +108,12 @@ pub enum NotMoved {
 
 impl Mover {
     pub fn new(ports: Ports) -> Self {
-        Self { ports, turns: Arc::new(Semaphore::new(limits::MEDIA_AT_ONCE_MAX)) }
+        let turns = |count| Arc::new(Semaphore::new(count));
+        Self {
+            ports,
+            turns: turns(limits::MEDIA_AT_ONCE_MAX),
+            wholes: turns(limits::WHOLE_FILES_AT_ONCE_MAX),
+        }
     }
 
     /// `None` when enough files are on their way.
@@ -120,12 +129,10 @@ impl Mover {
         _turn: &Turn,
         leaving: &Leaving<'_>,
     ) -> Result<MovedOut, NotMoved> {
-        let hosted = self.ports.storage.hosted_bytes(leaving.login).await;
-        let hosted = hosted.map_err(NotMoved::Later)?;
-        let ceiling = Ceiling::to_network(&self.ports.media_rules, hosted);
+        let ceiling = self.ceiling_here(leaving.login).await?;
         admit(&ceiling, leaving.claimed.unwrap_or(0))?;
         for attempt in 1..=limits::MEDIA_CUTS_MAX {
-            match self.host(leaving, &ceiling).await {
+            match self.fetch_and_host(leaving, &ceiling).await {
                 Ok(moved) => return Ok(moved),
                 Err(Stopped::NotMoved(reason)) => return Err(reason),
                 Err(Stopped::Cut(failure)) => cut_off(attempt, &failure),
@@ -134,17 +141,32 @@ impl Mover {
         Err(NotMoved::ForGood(MediaFailure::Damaged))
     }
 
-    async fn host(&self, leaving: &Leaving<'_>, ceiling: &Ceiling) -> Result<MovedOut, Stopped> {
+    async fn fetch_and_host(
+        &self,
+        leaving: &Leaving<'_>,
+        ceiling: &Ceiling,
+    ) -> Result<MovedOut, Stopped> {
         let Leaving { login, who, file, kind, claimed: _ } = leaving;
-        let ports = &self.ports;
-        let download = ports.homeserver.download_media(who, &file.url).await;
+        let download = self.ports.homeserver.download_media(who, file.url()).await;
         let Download { length, bytes } = download.map_err(away)?;
         admit(ceiling, length.unwrap_or(0))?;
+        self.host(login, *kind, ceiling, Opening::new(file), self.paced(bytes)).await
+    }
+
+    async fn host(
+        &self,
+        login: &LoginId,
+        kind: MediaKind,
+        ceiling: &Ceiling,
+        opening: Opening,
+        bytes: MediaBytes,
+    ) -> Result<MovedOut, Stopped> {
+        let ports = &self.ports;
         let mut media_key = Zeroizing::new([0; MEDIA_KEY_BYTES]);
         ports.entropy.fill(&mut *media_key);
         let name = StorageRef::from_random(self.random());
-        let machine = Outward::new(file, &media_key, *kind, ceiling.bytes());
-        let (flow, bytes) = Flow::start(self.paced(bytes), machine, &ports.clock);
+        let machine = Outward::new(opening, &media_key, kind, ceiling.bytes());
+        let (flow, bytes) = Flow::start(bytes, machine, &ports.clock);
         let hosting = ports.media.put(&name, bytes);
         let (hashes, length) = flow.carry("hosting a file", ceiling, hosting).await?;
         if length != hashes.enc_length {
@@ -154,7 +176,7 @@ impl Mover {
         let now = ports.clock.now();
         let change = Change::MediaHosted(HostedMedia {
             name: name.clone(),
-            login: (*login).clone(),
+            login: login.clone(),
             length,
             hosted_at: now,
             expires_at: now + limits::millis(ports.media_rules.keep),
@@ -194,6 +216,11 @@ impl Mover {
         let (sealed, uri): (_, OwnedMxcUri) =
             flow.carry("uploading a file", ceiling, uploading).await?;
         Ok(MovedIn { length: sealed.length, file: sealed.at(uri) })
+    }
+
+    async fn ceiling_here(&self, login: &LoginId) -> Result<Ceiling, NotMoved> {
+        let hosted = self.ports.storage.hosted_bytes(login).await.map_err(NotMoved::Later)?;
+        Ok(Ceiling::to_network(&self.ports.media_rules, hosted))
     }
 
     async fn ceiling_at_homeserver(&self) -> Result<Ceiling, NotMoved> {

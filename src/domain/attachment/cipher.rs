@@ -10,7 +10,7 @@ use ruma::OwnedMxcUri;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{AttachmentError, AttachmentKeys, EncryptedFile};
+use super::{Attachment, AttachmentError, AttachmentKeys, EncryptedFile};
 
 /// The whole block counts, as in the clients that make counter blocks with no zeros at their end.
 type Aes256Ctr = ctr::Ctr128BE<Aes256>;
@@ -56,6 +56,37 @@ impl AttachmentDecryptor {
     pub fn finish(self) -> Result<(), AttachmentError> {
         let same = self.hash.finalize().ct_eq(&self.expected);
         if bool::from(same) { Ok(()) } else { Err(AttachmentError::WrongHash) }
+    }
+}
+
+/// Reads a file as it came from the homeserver: decrypts it, or takes it as it is.
+#[derive(Debug)]
+pub struct Opening(Option<AttachmentDecryptor>);
+
+impl Opening {
+    pub fn new(attachment: &Attachment) -> Self {
+        match attachment {
+            Attachment::Encrypted(file) => Self(Some(AttachmentDecryptor::new(file))),
+            Attachment::Plain(_) => Self::clear(),
+        }
+    }
+
+    /// Of a file that is in the clear already.
+    pub fn clear() -> Self {
+        Self(None)
+    }
+
+    /// Appends the clear bytes to `out`, **unproven**.
+    pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        match &mut self.0 {
+            Some(decryptor) => decryptor.update(input, out),
+            None => out.extend_from_slice(input),
+        }
+    }
+
+    /// As [`AttachmentDecryptor::finish`]. Of what was never encrypted nothing can be said.
+    pub fn finish(self) -> Result<(), AttachmentError> {
+        self.0.map_or(Ok(()), AttachmentDecryptor::finish)
     }
 }
 

@@ -6,11 +6,11 @@ use causeway_wire::media::{Encryptor, MEDIA_KEY_BYTES, MediaError, MediaHashes, 
 use zeroize::Zeroizing;
 
 use super::{BATCH, HELD_BACK, MovingError, Reencryption};
-use crate::domain::attachment::{AttachmentDecryptor, EncryptedFile};
+use crate::domain::attachment::Opening;
 
-/// A Matrix attachment on its way to the network.
+/// A file of a person on its way to the network.
 pub struct Outward {
-    opening: AttachmentDecryptor,
+    opening: Opening,
     sealing: Encryptor,
     clear: Zeroizing<Vec<u8>>,
 }
@@ -18,13 +18,13 @@ pub struct Outward {
 impl Outward {
     /// For a file of up to `bytes_max` bytes. The media key must be fresh.
     pub fn new(
-        file: &EncryptedFile,
+        opening: Opening,
         media_key: &[u8; MEDIA_KEY_BYTES],
         kind: MediaKind,
         bytes_max: u64,
     ) -> Self {
         Self {
-            opening: AttachmentDecryptor::new(file),
+            opening,
             sealing: Encryptor::with_limit(media_key, kind, bytes_max),
             // Never grows, so that no copy is left behind.
             clear: Zeroizing::new(Vec::with_capacity(BATCH)),

@@ -5,7 +5,10 @@ use ruma::mxc_uri;
 
 use super::*;
 use crate::domain::{
-    attachment::{AttachmentDecryptor, AttachmentEncryptor, AttachmentKeys, EncryptedFile},
+    attachment::{
+        Attachment, AttachmentDecryptor, AttachmentEncryptor, AttachmentKeys, EncryptedFile,
+        Opening,
+    },
     hosting::{LimitOf, MediaRules},
 };
 
@@ -25,6 +28,10 @@ fn attachment(plaintext: &[u8]) -> (Vec<u8>, EncryptedFile) {
     let (mut encryptor, mut ciphertext) = (AttachmentEncryptor::new(keys(1)), Vec::new());
     encryptor.update(plaintext, &mut ciphertext);
     (ciphertext, encryptor.finish().at(mxc_uri!("mxc://example.org/abc").to_owned()))
+}
+
+fn opening(file: &EncryptedFile) -> Opening {
+    Opening::new(&Attachment::Encrypted(file.clone()))
 }
 
 fn network_file(plaintext: &[u8]) -> (Vec<u8>, Described) {
@@ -61,7 +68,7 @@ fn through<R: Reencryption>(
 fn an_attachment_becomes_a_file_of_the_network() {
     for (size, piece) in SIZES.into_iter().flat_map(|size| [1000, 65_536].map(|it| (size, it))) {
         let (ciphertext, described) = attachment(&file(size));
-        let machine = Outward::new(&described, &KEY, KIND, MAX_MEDIA_BYTES);
+        let machine = Outward::new(opening(&described), &KEY, KIND, MAX_MEDIA_BYTES);
         let (sealed, hashes) = through(machine, &ciphertext, piece);
         let hashes = hashes.unwrap();
         assert_eq!(hashes.enc_length, sealed.len() as u64);
@@ -74,6 +81,16 @@ fn an_attachment_becomes_a_file_of_the_network() {
         decryptor.finish(&expected, &mut clear).unwrap();
         assert_eq!(clear, file(size), "{size} bytes in pieces of {piece}");
     }
+}
+
+#[test]
+fn a_file_that_is_clear_becomes_one_of_the_network_too() {
+    let plain = Opening::new(&Attachment::Plain(mxc_uri!("mxc://example.org/abc").to_owned()));
+    let machine = Outward::new(plain, &KEY, KIND, MAX_MEDIA_BYTES);
+    let (sealed, outcome) = through(machine, &file(100), 7);
+    let (expected, described) = network_file(&file(100));
+    assert_eq!(sealed, expected);
+    assert_eq!(outcome.unwrap().file_sha256, described.sha256);
 }
 
 #[test]
@@ -94,7 +111,7 @@ fn a_file_of_the_network_becomes_an_attachment() {
 fn a_damaged_attachment_does_not_reach_its_end() {
     let (mut ciphertext, described) = attachment(&file(100));
     ciphertext[50] ^= 1;
-    let machine = Outward::new(&described, &KEY, KIND, MAX_MEDIA_BYTES);
+    let machine = Outward::new(opening(&described), &KEY, KIND, MAX_MEDIA_BYTES);
     let (out, outcome) = through(machine, &ciphertext, 1000);
     let wrong = MovingError::Attachment(AttachmentError::WrongHash);
     assert_eq!(outcome, Err(wrong));
@@ -130,7 +147,7 @@ fn a_file_has_the_length_that_its_message_says() {
 fn an_attachment_has_its_limit_and_not_a_byte_more() {
     let (ciphertext, described) = attachment(&file(100));
     let outcome = |limit| {
-        let machine = Outward::new(&described, &KEY, KIND, limit);
+        let machine = Outward::new(opening(&described), &KEY, KIND, limit);
         through(machine, &ciphertext, 7).1.map(|_| ())
     };
     assert_eq!(outcome(100), Ok(()));
@@ -169,7 +186,7 @@ fn a_quota_is_filled_to_its_last_byte() {
 fn debug_output_shows_no_key() {
     let (_, attachment) = attachment(b"secret");
     let (_, described) = network_file(b"secret");
-    let outward = Outward::new(&attachment, &KEY, KIND, 10);
+    let outward = Outward::new(opening(&attachment), &KEY, KIND, 10);
     let inward = Inward::new(&described, keys(2));
     assert_eq!(
         format!("{described:?} {outward:?} {inward:?}"),
