@@ -189,9 +189,9 @@ fn malformed_parts_are_named() {
             "{value}"
         );
     }
-    for (pointer, value) in [("/key/k", "=".repeat(1)), ("/iv", "==".to_owned())] {
-        let padded = if pointer == "/iv" { 22 } else { 43 };
-        assert!(parse_with(pointer, json!("A".repeat(padded) + &value)).is_ok(), "padding");
+    for (pointer, chars, padding) in [("/key/k", 43, "="), ("/iv", 22, "==")] {
+        let padded = json!(format!("{}{padding}", "A".repeat(chars)));
+        assert!(parse_with(pointer, padded).is_ok(), "some clients pad");
     }
 }
 
