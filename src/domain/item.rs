@@ -135,6 +135,20 @@ pub enum EnvelopeKind {
     #[default]
     Text,
     Reaction,
+    Media(MediaWord),
+}
+
+/// What kind of file the network is told that an envelope is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MediaWord {
+    Image,
+    Video,
+    Gif,
+    Round,
+    Audio,
+    Voice,
+    Document,
+    Sticker,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,8 +3,10 @@
 
 mod content;
 mod earlier;
+mod file;
 
-pub use self::{content::Content, earlier::Earlier};
+pub use self::{content::Content, earlier::Earlier, file::FileTrouble};
+use super::bridged::Direction;
 
 /// Why a notice is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Notice {
     Earlier(Earlier),
     /// Something about what a message holds.
     Content(Content),
+    /// A file that was not carried.
+    File { way: Direction, trouble: FileTrouble },
     /// The contact has no keys to encrypt for.
     ContactWithoutKeys,
     /// The contact's keys did not verify.
@@ -56,6 +60,7 @@ impl Notice {
             Self::EventKindNotCarried { .. } => "event-kind-not-carried",
             Self::Earlier(earlier) => earlier.name(),
             Self::Content(content) => content.name(),
+            Self::File { trouble, way: _ } => trouble.name(),
             Self::ContactWithoutKeys => "contact-without-keys",
             Self::ContactKeysInvalid => "contact-keys-invalid",
             Self::RefusedByNetwork { .. } => "refused-by-network",
@@ -97,6 +102,7 @@ impl Notice {
             }
             Self::Earlier(earlier) => earlier.text().to_owned(),
             Self::Content(content) => content.text().to_owned(),
+            Self::File { way, trouble } => trouble.text(*way),
             Self::ContactWithoutKeys => {
                 "This contact has no encryption keys at the moment, so the \
                 message was not sent. Please try again later."

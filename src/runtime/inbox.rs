@@ -14,6 +14,7 @@ use super::{
     hints::Hints,
     lanes::{self, LaneWork, Rest},
     management::{Commands, Management},
+    media::Mover,
     membership::Membership,
     outcome::Outcome,
     ports::Ports,
@@ -66,11 +67,17 @@ impl Inbox {
     ) -> Self {
         let speech = Speech::new(ports.clone());
         let sessions = Sessions::new(ports.clone());
-        let to_network =
-            ToNetwork::new(ports.clone(), links.clone(), sessions.clone(), speech.clone());
+        let mover = Mover::new(ports.clone());
+        let to_network = ToNetwork::new(
+            ports.clone(),
+            links.clone(),
+            sessions.clone(),
+            speech.clone(),
+            mover.clone(),
+        );
         Self {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
-            to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone()),
+            to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone(), mover),
             membership: Membership::new(ports.clone(), rooms.clone(), speech.clone()),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,

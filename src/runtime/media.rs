@@ -29,6 +29,7 @@ use crate::{
             Ceiling, Described, Inward, MEDIA_KEY_BYTES, MediaHashes, MediaKind, Outward,
             encrypted_len,
         },
+        notice::FileTrouble,
     },
     port::{
         Failure, Retry,
@@ -106,6 +107,28 @@ pub enum NotMoved {
     Later(Failure),
 }
 
+impl NotMoved {
+    /// What the person is told, if it is for good; otherwise what is to be tried again.
+    pub(crate) fn trouble(self, gives_up: bool) -> Result<FileTrouble, Failure> {
+        Ok(match self {
+            Self::Later(failure) => return Err(failure),
+            Self::SourceAway(failure) if !gives_up => return Err(failure),
+            Self::SourceAway(_) => FileTrouble::Away,
+            Self::ForGood(MediaFailure::Gone) => FileTrouble::Gone,
+            Self::ForGood(MediaFailure::TooLarge { limit, whose }) => {
+                FileTrouble::TooLarge { limit, whose }
+            }
+            Self::ForGood(MediaFailure::Damaged) => FileTrouble::Damaged,
+            Self::ForGood(MediaFailure::NotAllowed) => FileTrouble::NotAllowed,
+            Self::ForGood(MediaFailure::TooSlow) => FileTrouble::TooSlow,
+            Self::ForGood(MediaFailure::Outside(failure)) => {
+                tracing::warn!(%failure, "a file is refused");
+                FileTrouble::Refused
+            }
+        })
+    }
+}
+
 impl Mover {
     pub fn new(ports: Ports) -> Self {
         let turns = |count| Arc::new(Semaphore::new(count));
@@ -151,6 +174,14 @@ impl Mover {
         let Download { length, bytes } = download.map_err(away)?;
         admit(ceiling, length.unwrap_or(0))?;
         self.host(login, *kind, ceiling, Opening::new(file), self.paced(bytes)).await
+    }
+
+    /// Removes a file that was hosted for a message which is not sent. What cannot be removed now is
+    /// the cleaner's.
+    pub(crate) async fn unhost(&self, name: &StorageRef) {
+        if let Err(failure) = self.ports.media.delete(name).await {
+            tracing::warn!(?name, %failure, "a file that nobody needs was not removed");
+        }
     }
 
     async fn host(

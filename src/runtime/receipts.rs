@@ -67,7 +67,8 @@ impl Receipts {
         };
         let mut changes = Vec::new();
         if count <= limits::MESSAGE_RETRIES_MAX {
-            changes = self.to_network.again(&portal, &message, receipt.from.device).await?;
+            let device = receipt.from.device;
+            changes = self.to_network.again(&portal, &message, device, row.received_at).await?;
         }
         if changes.is_empty() {
             tracing::warn!(row = row.id.0, count, "a contact cannot read a message of ours");

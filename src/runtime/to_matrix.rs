@@ -6,6 +6,7 @@
 //! it can only send the same event under the same transaction id.
 
 mod arrival;
+mod file;
 mod reaction;
 mod target;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use self::{arrival::Arrival, target::Target};
 use super::{
+    media::Mover,
     outcome::Outcome,
     ports::Ports,
     prekeys,
@@ -23,13 +25,14 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::{Delivery, Direction, Message},
+        bridged::{Delivery, Direction, Message, Timestamp},
         ids::PortalKey,
         item::{
             InboundMessage, OutboundEvent, OutboundReceipt, OutboundReceiptKind, OutboxItem, Shown,
         },
         limits,
         notice::{Earlier, Notice},
+        part::Part,
         text::{self, Incoming},
     },
     port::{
@@ -43,8 +46,12 @@ use crate::{
 /// What a message comes to.
 enum Effect {
     Nothing,
-    /// Events of the ghost with these contents.
-    Messages(Vec<Value>),
+    /// Not yet.
+    Wait {
+        until: Timestamp,
+    },
+    /// These events of the ghost.
+    Messages(Vec<Part>),
     /// No message, but these.
     Changes(Vec<Change>),
 }
@@ -56,11 +63,18 @@ pub(crate) struct ToMatrix {
     rooms: Rooms,
     sessions: Sessions,
     speech: Speech,
+    mover: Mover,
 }
 
 impl ToMatrix {
-    pub(crate) fn new(ports: Ports, rooms: Rooms, sessions: Sessions, speech: Speech) -> Self {
-        Self { ports, rooms, sessions, speech }
+    pub(crate) fn new(
+        ports: Ports,
+        rooms: Rooms,
+        sessions: Sessions,
+        speech: Speech,
+        mover: Mover,
+    ) -> Self {
+        Self { ports, rooms, sessions, speech, mover }
     }
 
     /// One message stanza.
@@ -110,8 +124,9 @@ impl ToMatrix {
         if matches!(incoming, Incoming::Malformed) {
             tracing::warn!(row = row.id.0, "a decrypted message is malformed");
         }
-        match self.effect(arrival, incoming, &target).await? {
+        match self.effect(row, arrival, incoming, &target).await? {
             Effect::Nothing => {}
+            Effect::Wait { until } => return Ok(Outcome::Wait { until }),
             Effect::Changes(more) => {
                 if identity_changed {
                     let about = format!("identity/{}", arrival.message.id.0);
@@ -121,11 +136,11 @@ impl ToMatrix {
                 changes.extend(more);
                 changes.push(self.in_map(arrival));
             }
-            Effect::Messages(mut contents) => {
+            Effect::Messages(mut parts) => {
                 if identity_changed {
-                    contents.insert(0, notice(&Notice::IdentityChanged));
+                    parts.insert(0, Part::notice(&Notice::IdentityChanged));
                 }
-                changes.extend(self.messages(arrival, &contents).await?);
+                changes.extend(self.messages(arrival, &parts).await?);
                 changes.push(self.in_map(arrival));
             }
         }
@@ -134,15 +149,16 @@ impl ToMatrix {
 
     async fn effect(
         &self,
+        row: &InboxRow,
         arrival: &Arrival<'_>,
         incoming: Incoming,
         target: &Target,
     ) -> Result<Effect, Failure> {
-        let said = |notice_said: &Notice| Effect::Messages(vec![notice(notice_said)]);
+        let said = |notice: &Notice| Effect::Messages(vec![Part::notice(notice)]);
         Ok(match incoming {
             Incoming::Nothing => Effect::Nothing,
-            Incoming::Text(text) => Effect::Messages(text.contents(target.event())),
-            Incoming::Edit { text, .. } => Effect::Messages(text.replacing(target.theirs())),
+            Incoming::Text(text) => Effect::messages(text.contents(target.event())),
+            Incoming::Edit { text, .. } => Effect::messages(text.replacing(target.theirs())),
             Incoming::Reaction { target: id, emoji } => {
                 let room = self.room(arrival).await?;
                 let (event, emoji) = (target.event(), emoji.as_deref());
@@ -156,7 +172,7 @@ impl ToMatrix {
             }
             Incoming::Deletion { .. } => said(&Notice::Earlier(Earlier::DeletedUnknown)),
             Incoming::Media(media) => {
-                said(&Notice::MessageKindNotShown { kind: media.kind().name().to_owned() })
+                return self.file(arrival, row.received_at, &media, target).await;
             }
             Incoming::Told(notice) => said(&notice),
             Incoming::Malformed => said(&Notice::MessageUndecryptable),
@@ -167,13 +183,13 @@ impl ToMatrix {
     async fn messages(
         &self,
         arrival: &Arrival<'_>,
-        contents: &[Value],
+        parts: &[Part],
     ) -> Result<Vec<Change>, Failure> {
         let room = self.room(arrival).await?;
-        let mut changes = Vec::with_capacity(contents.len() + 1);
-        for (part, content) in contents.iter().enumerate() {
-            let shows = (part + 1 == contents.len()).then(|| arrival.shown());
-            changes.push(self.event(arrival, &room, part, content, shows).await?);
+        let mut changes = Vec::with_capacity(parts.len() + 1);
+        for (number, part) in parts.iter().enumerate() {
+            let shows = (number + 1 == parts.len()).then(|| arrival.shown());
+            changes.push(self.event(arrival, &room, number, part, shows).await?);
         }
         Ok(changes)
     }
@@ -200,17 +216,17 @@ impl ToMatrix {
         &self,
         arrival: &Arrival<'_>,
         room: &OwnedRoomId,
-        part: usize,
-        content: &Value,
+        number: usize,
+        part: &Part,
         shows: Option<Shown>,
     ) -> Result<Change, Failure> {
         let Arrival { login, key, message } = arrival;
         let sender = arrival.sender();
         let readers = [login.person.clone()];
-        let plain = Plain { event_type: "m.room.message", content };
+        let plain = Plain { event_type: part.event_type, content: &part.content };
         let content = self.ports.cipher.encrypt(&sender, room, &readers, plain).await?;
-        let part = part.to_string();
-        let about = ["message", &key.login.0, &key.ghost.0, &message.id.0, &part];
+        let number = number.to_string();
+        let about = ["message", &key.login.0, &key.ghost.0, &message.id.0, &number];
         Ok(arrival.add(OutboxItem::Event(OutboundEvent {
             transaction_id: self.ports.namer.transaction_id(&about),
             sender,
@@ -255,6 +271,8 @@ impl ToMatrix {
     }
 }
 
-fn notice(notice: &Notice) -> Value {
-    serde_json::json!({"msgtype": "m.notice", "body": notice.text()})
+impl Effect {
+    fn messages(contents: Vec<Value>) -> Self {
+        Self::Messages(contents.into_iter().map(Part::message).collect())
+    }
 }

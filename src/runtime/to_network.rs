@@ -3,11 +3,13 @@
 //! Decrypt, decide, translate, encrypt, and **one commit**: the session record, the message map,
 //! the envelope and the end of the inbox row. From there a crash can only send identical bytes.
 
+mod file;
 mod saying;
 
-use self::saying::{Said, Saying};
+use self::saying::{Heard, Hosted, Said, Saying};
 use super::{
     connection::Links,
+    media::Mover,
     outcome::Outcome,
     ports::Ports,
     sessions::{Recipient, SealFailure, Sealed, Sessions},
@@ -15,7 +17,9 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::{ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal},
+        bridged::{
+            ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Timestamp,
+        },
         event::Event,
         ids::Lane,
         item::{Envelope, EnvelopeKind, EnvelopePart, OutboxItem, RawEvent},
@@ -39,6 +43,7 @@ pub(crate) struct ToNetwork {
     links: Links,
     sessions: Sessions,
     speech: Speech,
+    mover: Mover,
 }
 
 /// The parties of a portal, as loaded.
@@ -50,8 +55,14 @@ pub(crate) struct Parties {
 }
 
 impl ToNetwork {
-    pub(crate) fn new(ports: Ports, links: Links, sessions: Sessions, speech: Speech) -> Self {
-        Self { ports, links, sessions, speech }
+    pub(crate) fn new(
+        ports: Ports,
+        links: Links,
+        sessions: Sessions,
+        speech: Speech,
+        mover: Mover,
+    ) -> Self {
+        Self { ports, links, sessions, speech, mover }
     }
 
     /// One event of a portal's room, not one of ours.
@@ -77,7 +88,8 @@ impl ToNetwork {
             }
             return self.refuse(portal, event, &Notice::NotLoggedIn).await;
         };
-        let said = match self.said(portal, &parties, event, raw).await {
+        let heard = Heard { event, raw, since: row.received_at };
+        let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::MissingKey) => {
                 return self.await_key(row, portal, event, raw).await;
@@ -91,16 +103,19 @@ impl ToNetwork {
         match said {
             Said::Nothing => Ok(Outcome::nothing()),
             Said::Refused(notice) => self.refuse(portal, event, &notice).await,
+            Said::NotBefore(until) => Ok(Outcome::Wait { until }),
             Said::Saying(saying) => self.forward(portal, &parties, event, *saying).await,
         }
     }
 
-    /// Encrypts an event again for one device that could not read it.
+    /// Encrypts an event again for one device that could not read it, and asked for that at
+    /// `since`. A file of it is hosted again, under a fresh key.
     pub(crate) async fn again(
         &self,
         portal: &Portal,
         message: &Message,
         device: u16,
+        since: Timestamp,
     ) -> Result<Vec<Change>, Failure> {
         let (Some(room), Some(event_id)) = (&portal.room, &message.event) else {
             return Ok(Vec::new());
@@ -112,23 +127,31 @@ impl ToNetwork {
             return Ok(Vec::new());
         };
         let Some(event) = Event::parse(&raw) else { return Ok(Vec::new()) };
-        let said = match self.said(portal, &parties, &event, &raw).await {
+        let heard = Heard { event: &event, raw: &raw, since };
+        let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::Outside(failure)) => return Err(failure),
             Err(DecryptFailure::MissingKey | DecryptFailure::Undecryptable(_)) => {
                 return Ok(Vec::new());
             }
         };
-        let Said::Saying(saying) = said else { return Ok(Vec::new()) };
+        let saying = match said {
+            Said::Saying(saying) => *saying,
+            Said::Nothing | Said::Refused(_) => return Ok(Vec::new()),
+            Said::NotBefore(_) => return Err(Failure::later("a file cannot be sent again yet")),
+        };
         let link = self.links.link(&portal.key.login);
         let recipient = recipient(portal, &parties, link.as_deref());
         let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
-        let sealed = match self.sessions.seal_anew(&recipient, device, &plaintext).await {
+        let sealed = self.sessions.seal_anew(&recipient, device, &plaintext).await;
+        let hosted = self.if_sent(saying.hosted, sealed.is_ok()).await;
+        let sealed = match sealed {
             Ok(sealed) => sealed,
             Err(SealFailure::Outside(failure)) => return Err(failure),
             Err(SealFailure::NoKeys | SealFailure::InvalidKeys) => return Ok(Vec::new()),
         };
         let mut changes = sealed.changes;
+        changes.extend(hosted);
         let id = message.remote_id.clone();
         changes.push(envelope(portal, &parties, id, saying.kind, sealed.parts));
         if sealed.identity_changed {
@@ -188,21 +211,24 @@ impl ToNetwork {
     ) -> Result<Outcome, Failure> {
         let Some(link) = self.links.link(&portal.key.login) else {
             let until = self.ports.clock.now() + limits::millis(limits::LINK_WAIT);
+            self.if_sent(saying.hosted, false).await;
             return Ok(Outcome::Wait { until });
         };
         let recipient = recipient(portal, parties, Some(&*link));
         let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
-        let Sealed { parts, mut changes, identity_changed } =
-            match self.sessions.seal(&recipient, &plaintext).await {
-                Ok(sealed) => sealed,
-                Err(SealFailure::NoKeys) => {
-                    return self.refuse(portal, event, &Notice::ContactWithoutKeys).await;
-                }
-                Err(SealFailure::InvalidKeys) => {
-                    return self.refuse(portal, event, &Notice::ContactKeysInvalid).await;
-                }
-                Err(SealFailure::Outside(failure)) => return Err(failure),
-            };
+        let sealed = self.sessions.seal(&recipient, &plaintext).await;
+        let hosted = self.if_sent(saying.hosted, sealed.is_ok()).await;
+        let Sealed { parts, mut changes, identity_changed } = match sealed {
+            Ok(sealed) => sealed,
+            Err(SealFailure::NoKeys) => {
+                return self.refuse(portal, event, &Notice::ContactWithoutKeys).await;
+            }
+            Err(SealFailure::InvalidKeys) => {
+                return self.refuse(portal, event, &Notice::ContactKeysInvalid).await;
+            }
+            Err(SealFailure::Outside(failure)) => return Err(failure),
+        };
+        changes.extend(hosted);
         let remote_id = self.ports.namer.remote_message_id(&event.id);
         changes.push(Change::MessageAdded(Message {
             portal: portal.key.clone(),
@@ -222,6 +248,17 @@ impl ToNetwork {
             changes.extend(self.say(portal, notice, event).await?);
         }
         Ok(Outcome::Done(changes))
+    }
+
+    /// What is to be committed with a message that names a hosted file; of one that is not sent, the
+    /// file is removed.
+    async fn if_sent(&self, hosted: Option<Hosted>, is_sent: bool) -> Option<Change> {
+        let Hosted { name, change } = hosted?;
+        if is_sent {
+            return Some(change);
+        }
+        self.mover.unhost(&name).await;
+        None
     }
 
     async fn unencrypted(&self, portal: &Portal, event: &Event) -> Result<Outcome, Failure> {

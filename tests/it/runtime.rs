@@ -7,6 +7,7 @@
     reason = "the fakes can be unkind in more ways than the stories ask of them yet"
 )]
 
+mod attachments;
 mod cleaning;
 mod commands;
 mod contact;

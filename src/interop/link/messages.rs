@@ -10,7 +10,7 @@ use causeway_wire::{
 
 use super::{Link, jid_of, keys};
 use crate::{
-    domain::item::{Envelope, EnvelopeKind, OutboundReceipt, OutboundReceiptKind},
+    domain::item::{Envelope, EnvelopeKind, MediaWord, OutboundReceipt, OutboundReceiptKind},
     interop::profile::FanOut,
     port::{
         Failure,
@@ -49,20 +49,21 @@ impl Link {
 /// else is a fan-out, as ordinary clients do.
 fn message(envelope: &Envelope, fan_out: FanOut) -> Result<MessageStanza, Failure> {
     let to = jid_of(&envelope.to, 0)?;
-    let kind = match envelope.kind {
-        EnvelopeKind::Text => "text",
-        EnvelopeKind::Reaction => "reaction",
+    let (kind, media) = match envelope.kind {
+        EnvelopeKind::Text => ("text", None),
+        EnvelopeKind::Reaction => ("reaction", None),
+        EnvelopeKind::Media(word) => ("media", Some(media_type(word))),
     };
     let mut stanza = MessageStanza::new(&envelope.id.0, Route::to(to.clone()), kind);
     match envelope.parts.as_slice() {
         [] => return Err(Failure::never("an envelope without a part")),
         [part] if part.device == 0 && fan_out == FanOut::One => {
-            stanza.encs.push(enc(&part.ciphertext));
+            stanza.encs.push(enc(&part.ciphertext, media));
         }
         parts => {
             for part in parts {
                 let device = device_of(&to, part.device)?;
-                let encs = vec![enc(&part.ciphertext)];
+                let encs = vec![enc(&part.ciphertext, media)];
                 stanza.participants.push(Participant { to: device, encs });
             }
         }
@@ -70,12 +71,28 @@ fn message(envelope: &Envelope, fan_out: FanOut) -> Result<MessageStanza, Failur
     Ok(stanza)
 }
 
-fn enc(ciphertext: &Ciphertext) -> Enc {
+/// The words of ordinary clients (network facts 3.7).
+fn media_type(word: MediaWord) -> &'static str {
+    match word {
+        MediaWord::Image => "image",
+        MediaWord::Video => "video",
+        MediaWord::Gif => "gif",
+        MediaWord::Round => "ptv",
+        MediaWord::Audio => "audio",
+        MediaWord::Voice => "ptt",
+        MediaWord::Document => "document",
+        MediaWord::Sticker => "sticker",
+    }
+}
+
+fn enc(ciphertext: &Ciphertext, media_type: Option<&str>) -> Enc {
     let kind = match ciphertext.kind {
         CiphertextKind::PreKey => EncKind::PreKeyMessage,
         CiphertextKind::Message => EncKind::Message,
     };
-    Enc::new(kind, ciphertext.bytes.clone())
+    let mut enc = Enc::new(kind, ciphertext.bytes.clone());
+    enc.media_type = media_type.map(str::to_owned);
+    enc
 }
 
 fn device_of(to: &Jid, device: u16) -> Result<Jid, Failure> {

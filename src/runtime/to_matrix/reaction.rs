@@ -36,7 +36,7 @@ impl ToMatrix {
             ]));
         };
         let Some(event) = event else {
-            return Ok(Effect::Messages(vec![text::reaction_to_unknown(emoji)]));
+            return Ok(Effect::messages(vec![text::reaction_to_unknown(emoji)]));
         };
         let mut changes = Vec::new();
         if let Some(redacts) = earlier {

@@ -1,14 +1,17 @@
 //! What an event says to the network: the message for it, with what it refers to looked up.
 
+use std::time::Duration;
+
 use ruma::{EventId, RoomId};
 
 use super::{Parties, ToNetwork};
 use crate::{
     domain::{
-        bridged::{ActAs, Direction, Message, Portal, Reaction},
+        bridged::{ActAs, Direction, Message, Portal, Reaction, Timestamp},
         event::Event,
-        ids::Lane,
+        ids::{Lane, StorageRef},
         item::{EnvelopeKind, OutboundRedaction, OutboxItem, RawEvent},
+        limits,
         notice::{Earlier, Notice},
         outgoing::{About, Outgoing, correction, outgoing, quotable},
         text::{NetworkMessage, Quoted},
@@ -23,6 +26,23 @@ pub(super) struct Saying {
     pub(super) kind: EnvelopeKind,
     pub(super) notices: Vec<Notice>,
     pub(super) changes: Vec<Change>,
+    /// The file that the message names.
+    pub(super) hosted: Option<Hosted>,
+}
+
+/// A file that lies in the store and belongs to a message that is not committed yet.
+#[derive(Debug)]
+pub(super) struct Hosted {
+    pub(super) name: StorageRef,
+    pub(super) change: Change,
+}
+
+/// An event and when something was first to be done about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard<'a> {
+    pub(super) event: &'a Event,
+    pub(super) raw: &'a RawEvent,
+    pub(super) since: Timestamp,
 }
 
 /// What an event comes to.
@@ -30,12 +50,14 @@ pub(super) struct Saying {
 pub(super) enum Said {
     Nothing,
     Refused(Notice),
+    /// Look at it again then.
+    NotBefore(Timestamp),
     Saying(Box<Saying>),
 }
 
-impl Said {
-    fn saying(message: NetworkMessage, kind: EnvelopeKind, notices: Vec<Notice>) -> Saying {
-        Saying { message, kind, notices, changes: Vec::new() }
+impl Saying {
+    pub(super) fn new(message: NetworkMessage, kind: EnvelopeKind, notices: Vec<Notice>) -> Self {
+        Self { message, kind, notices, changes: Vec::new(), hosted: None }
     }
 }
 
@@ -45,9 +67,9 @@ impl ToNetwork {
         &self,
         portal: &Portal,
         parties: &Parties,
-        event: &Event,
-        raw: &RawEvent,
+        heard: Heard<'_>,
     ) -> Result<Said, DecryptFailure> {
+        let Heard { event, raw, since: _ } = heard;
         let decided = match event.event_type.as_str() {
             REDACTION => {
                 let said = self.redaction(portal, parties, event).await;
@@ -69,9 +91,8 @@ impl ToNetwork {
             Outgoing::Text { text, about, notices } => {
                 self.text(portal, parties, &event.room, text, &about, notices).await
             }
-            Outgoing::Media { media, .. } => {
-                let kind = format!("files ({})", media.kind().name());
-                Ok(Said::Refused(Notice::EventKindNotCarried { kind }))
+            Outgoing::Media { media, about, notices } => {
+                self.file(portal, parties, heard, *media, &about, notices).await
             }
             Outgoing::Reaction { target, emoji } => {
                 self.reaction(portal, parties, event, &target, emoji).await
@@ -89,25 +110,35 @@ impl ToNetwork {
         about: &About,
         mut notices: Vec<Notice>,
     ) -> Result<Said, Failure> {
-        let quote = match about {
-            About::None => None,
-            About::Answers(event) => {
-                let quote = self.quote(portal, parties, room, event).await?;
-                if quote.is_none() {
-                    notices.push(Notice::Earlier(Earlier::AnsweredUnknown));
-                }
-                quote
-            }
-            About::Replaces(event) => {
-                let quote = self.quote(portal, parties, room, event).await?;
-                let told;
-                (text, told) = correction(&text, quote.is_some());
-                notices.extend(told);
-                quote
-            }
-        };
+        let quote = self.answered(portal, parties, room, about, &mut notices).await?;
+        if let About::Replaces(_) = about {
+            let told;
+            (text, told) = correction(&text, quote.is_some());
+            notices.extend(told);
+        }
         let message = NetworkMessage::Text { text, quote };
-        Ok(Said::Saying(Box::new(Said::saying(message, EnvelopeKind::Text, notices))))
+        Ok(Said::Saying(Box::new(Saying::new(message, EnvelopeKind::Text, notices))))
+    }
+
+    /// What a message is about, and what the person is told if it cannot be said.
+    pub(super) async fn answered(
+        &self,
+        portal: &Portal,
+        parties: &Parties,
+        room: &RoomId,
+        about: &About,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Option<Quoted>, Failure> {
+        let (About::Answers(event) | About::Replaces(event)) = about else { return Ok(None) };
+        let quote = self.quote(portal, parties, room, event).await?;
+        if quote.is_none() && matches!(about, About::Answers(_)) {
+            notices.push(Notice::Earlier(Earlier::AnsweredUnknown));
+        }
+        Ok(quote)
+    }
+
+    pub(super) fn not_before(&self, pause: Duration) -> Said {
+        Said::NotBefore(self.ports.clock.now() + limits::millis(pause))
     }
 
     /// `None` if the network does not know the message.
@@ -228,6 +259,6 @@ impl ToNetwork {
             emoji,
             at: self.ports.clock.now(),
         };
-        Said::saying(message, EnvelopeKind::Reaction, Vec::new())
+        Saying::new(message, EnvelopeKind::Reaction, Vec::new())
     }
 }

@@ -6,6 +6,7 @@ use causeway::{
     domain::{
         ids::{RemoteAddress, RemoteMessageId, RemoteUser},
         item::{Envelope, InboundMessage},
+        media::IncomingMedia,
         text::{self, Incoming},
     },
     port::network::OurBundle,
@@ -32,6 +33,8 @@ pub(super) struct Contact {
     pub(super) screen: Vec<String>,
     /// The partner's reactions to messages, by the message.
     pub(super) reactions: BTreeMap<RemoteMessageId, String>,
+    /// The files that the app shows, oldest first.
+    pub(super) files: Vec<IncomingMedia>,
     /// What the messages on the screen answer.
     pub(super) answers: Vec<Option<RemoteMessageId>>,
     /// Whether the last envelope could be read.
@@ -53,6 +56,7 @@ impl Contact {
             known: BTreeSet::new(),
             screen: Vec::new(),
             reactions: BTreeMap::new(),
+            files: Vec::new(),
             answers: Vec::new(),
             understood: true,
             written: 0,
@@ -95,6 +99,11 @@ impl Contact {
         self.session = None;
     }
 
+    /// Forgets that a message was read.
+    pub(super) fn forget(&mut self, id: &RemoteMessageId) {
+        self.known.remove(id);
+    }
+
     /// Reads an envelope; the same id again is not shown again.
     pub(super) fn receive(&mut self, envelope: &Envelope) {
         let ciphertext = &envelope.parts[0].ciphertext;
@@ -128,6 +137,7 @@ impl Contact {
                 self.screen.push(bodies.collect::<Vec<_>>().join("\n"));
                 self.answers.push(answers);
             }
+            Incoming::Media(media) => self.files.push(*media),
             Incoming::Reaction { target, emoji: Some(emoji) } => {
                 self.reactions.insert(target, emoji);
             }
