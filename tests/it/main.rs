@@ -14,6 +14,7 @@ mod ground;
 mod interop;
 mod kinds;
 mod matrix;
+mod media;
 mod media_service;
 mod media_store;
 mod refusals;

@@ -141,6 +141,11 @@ impl Bridge {
         served
     }
 
+    /// Its process id.
+    pub(crate) fn process(&self) -> Result<u32> {
+        self.process.as_ref().context("the bridge is not running")?.process()
+    }
+
     /// `kill -9`, in the middle of whatever it does.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         let mut process = self.process.take().context("the bridge is not running")?;
@@ -205,7 +210,7 @@ impl Bridge {
         network: &NetworkPlace,
         plan: &Plan,
     ) -> Result<String> {
-        let NetworkPlace { chat, enlist, push_keys, root_key, media: _ } = network;
+        let NetworkPlace { chat, enlist, push_keys, root_key, media } = network;
         let Plan { database, log } = plan;
         // Fresh in every run, so that nothing can lean on a constant.
         let numbers: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();
@@ -238,6 +243,7 @@ chat_url = "{chat}"
 enlist_url = "{enlist}"
 push_keys_url = "{push_keys}"
 root_key = "{root_key}"
+media_url = "{media}"
 # A test does not wait for minutes.
 reconnect_max_s = 2
 

@@ -196,7 +196,17 @@ impl Contact {
         what: &str,
         wanted: impl Fn(&Received) -> bool + Send + Sync,
     ) -> Result<Received> {
-        let found = until(what, PATIENCE, || async {
+        self.gets_within(PATIENCE, what, wanted).await
+    }
+
+    /// The same, with another patience.
+    pub(crate) async fn gets_within(
+        &self,
+        limit: Duration,
+        what: &str,
+        wanted: impl Fn(&Received) -> bool + Send + Sync,
+    ) -> Result<Received> {
+        let found = until(what, limit, || async {
             Ok(self.got().await?.into_iter().find(|received| wanted(received)))
         });
         match found.await {

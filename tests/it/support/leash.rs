@@ -3,7 +3,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::Write,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -74,6 +74,14 @@ pub(crate) struct Leashed {
 }
 
 impl Leashed {
+    /// The process id of the child itself.
+    pub(crate) fn process(&self) -> Result<u32> {
+        let leash = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{leash}/task/{leash}/children"))?;
+        let child = children.split_whitespace().next().context("the leash holds nobody")?;
+        Ok(child.parse()?)
+    }
+
     /// Sends a signal by its short name: `TERM`, `KILL`, `STOP`, `CONT`.
     pub(crate) fn signal(&mut self, name: &str) -> Result<()> {
         let leash = self.leash.as_mut().context("the leash is gone")?;

@@ -76,6 +76,8 @@ pub(crate) struct Message {
     pub(crate) body: String,
     /// The HTML, if there is any.
     pub(crate) html: Option<String>,
+    /// All of what it says.
+    pub(crate) content: serde_json::Value,
     /// The message that it answers.
     pub(crate) answers: Option<OwnedEventId>,
     /// The message that it corrects, and what that says now.
@@ -236,6 +238,15 @@ impl Person {
         Ok(room.send(content).await?.response.event_id)
     }
 
+    /// Sends a message with this content, word for word.
+    pub(crate) async fn sends_content(
+        &self,
+        room: &Room,
+        content: serde_json::Value,
+    ) -> Result<OwnedEventId> {
+        Ok(room.send_raw("m.room.message", content).await?.response.event_id)
+    }
+
     /// Reacts to an event.
     pub(crate) async fn reacts(
         &self,
@@ -316,6 +327,20 @@ impl Person {
         })
         .await;
         found.with_context(|| format!("{} saw in this room:\n{}", self.id, self.account_of(room)))
+    }
+
+    /// Waits for the next readable message of somebody else after the first `before` messages of a room,
+    /// whatever it is.
+    pub(crate) async fn sees_after(
+        &self,
+        room: &RoomId,
+        before: usize,
+        what: &str,
+        limit: Duration,
+    ) -> Result<Message> {
+        let known: Vec<OwnedEventId> =
+            self.saw(room).into_iter().take(before).map(|message| message.event).collect();
+        self.sees_within(limit, room, what, |message| !known.contains(&message.event)).await
     }
 
     /// Waits for this very text from somebody else.
@@ -437,20 +462,7 @@ struct Visible {
     event_id: OwnedEventId,
     sender: OwnedUserId,
     #[serde(default)]
-    content: VisibleContent,
-}
-
-#[derive(Default, Deserialize)]
-struct VisibleContent {
-    #[serde(default)]
-    msgtype: String,
-    #[serde(default)]
-    body: String,
-    formatted_body: Option<String>,
-    #[serde(rename = "m.relates_to", default)]
-    relation: serde_json::Value,
-    #[serde(rename = "m.new_content", default)]
-    new_content: serde_json::Value,
+    content: serde_json::Value,
 }
 
 fn as_message(room: &RoomId, event: &TimelineEvent) -> Option<Message> {
@@ -466,26 +478,29 @@ fn as_message(room: &RoomId, event: &TimelineEvent) -> Option<Message> {
         }
         TimelineEventKind::PlainText { .. } => (Shield::Unencrypted, None),
     };
+    let content = visible.content;
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let body = if unreadable.is_some() {
         raw.json().get().to_owned()
-    } else if visible.kind == "m.room.message" {
-        visible.content.body.clone()
+    } else if ["m.room.message", "m.sticker"].contains(&visible.kind.as_str()) {
+        text(&content["body"]).unwrap_or_default()
     } else {
         return None;
     };
-    let VisibleContent { relation, new_content, msgtype, formatted_body, .. } = visible.content;
+    let (relation, new_content) = (&content["m.relates_to"], &content["m.new_content"]);
     let event_id = |value: &serde_json::Value| value["event_id"].as_str()?.try_into().ok();
-    let replaces = (relation["rel_type"] == "m.replace").then(|| event_id(&relation)).flatten();
-    let new_body = || new_content["body"].as_str().unwrap_or_default().to_owned();
+    let replaces = (relation["rel_type"] == "m.replace").then(|| event_id(relation)).flatten();
+    let new_body = || text(&new_content["body"]).unwrap_or_default();
     Some(Message {
         room: room.to_owned(),
         event: visible.event_id,
         sender: visible.sender,
-        kind: msgtype,
+        kind: text(&content["msgtype"]).unwrap_or(visible.kind),
         body,
-        html: formatted_body,
+        html: text(&content["formatted_body"]),
         answers: event_id(&relation["m.in_reply_to"]),
         replaces: replaces.map(|event| (event, new_body())),
+        content,
         shield,
         unreadable,
         seen: Instant::now(),

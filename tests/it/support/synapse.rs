@@ -163,6 +163,8 @@ fn configuration(folder: &Path, port: u16, registration: Option<&Path>) -> Value
         "database": {"name": "sqlite3", "args": {"database": folder.join("homeserver.db")}},
         "signing_key_path": folder.join("signing.key"),
         "media_store_path": folder.join("media"),
+        // As much as the network takes.
+        "max_upload_size": "2G",
         "pid_file": folder.join("homeserver.pid"),
         "log_config": folder.join("log.json"),
         "report_stats": false,

@@ -1,0 +1,303 @@
+//! Files cross the bridge: every kind, every length, both ways, byte for byte; and what people read when
+//! one cannot.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use matrix_sdk::Room;
+use serde_json::{Value, json};
+
+use crate::support::{
+    baileys::BaileysPerson,
+    bridge::Plan,
+    emulator::files::{FileMark, sample},
+    files::{Bytes, Print, Uploaded},
+    matrix_client::{Message, Person, must_be_clean},
+    world::{PHONE, World, logs_in, starts_chat},
+};
+
+/// The phone number of the person in Baileys.
+const BAILEY: &str = "4915112340001";
+
+/// For the largest file of these stories, on a machine that does much else.
+const FILE_LIMIT: Duration = Duration::from_mins(3);
+
+/// The same file for somebody on the network, who may need it on disk.
+fn order(world: &World, bytes: &Bytes) -> Result<Value> {
+    Ok(match bytes {
+        Bytes::Sample { size, seed } => sample(*size, *seed),
+        Bytes::These(bytes) => {
+            let path = world.run.path().join("file");
+            std::fs::write(&path, bytes)?;
+            json!({"path": path})
+        }
+    })
+}
+
+/// Fails unless `shown` has every field of `expected`, and in each of them the same.
+fn has(shown: &Value, expected: &Value) -> Result<()> {
+    for (name, value) in expected.as_object().context("expected fields")? {
+        if value.is_object() {
+            has(&shown[name], value).with_context(|| format!("in {name}"))?;
+        } else {
+            ensure!(shown[name] == *value, "{name} is {}, not {value}, in {shown}", shown[name]);
+        }
+    }
+    Ok(())
+}
+
+/// Alice in the room that she has with a contact.
+struct Scene<'a> {
+    alice: &'a Person,
+    room: &'a Room,
+}
+
+impl Scene<'_> {
+    /// Sends a file in a message with this content.
+    async fn sends(&self, bytes: Bytes, mut content: Value) -> Result<Print> {
+        let Uploaded { file, print } = self.alice.uploads(bytes).await?;
+        content["file"] = file;
+        content["info"]["size"] = print.size.into();
+        self.alice.sends_content(self.room, content).await?;
+        Ok(print)
+    }
+
+    /// How many messages there are.
+    fn count(&self) -> usize {
+        self.alice.saw(self.room.room_id()).len()
+    }
+
+    /// Waits for the next message after the first `before`.
+    async fn sees_next(&self, before: usize, what: &str) -> Result<Message> {
+        let message = self.alice.sees_after(self.room.room_id(), before, what, FILE_LIMIT).await?;
+        must_be_clean(&message)?;
+        Ok(message)
+    }
+
+    /// Waits for the file that comes after the first `before` messages, and decrypts it.
+    async fn sees_file(&self, before: usize) -> Result<(Message, Print)> {
+        let message = self.sees_next(before, "a message with a file").await?;
+        let file = &message.content["file"];
+        ensure!(file.is_object(), "no file came but {:?}", message.body);
+        let print = self.alice.downloads(file).await?;
+        Ok((message, print))
+    }
+}
+
+/// A kind of file: what the network's message says of it, and what the Matrix event does.
+struct Kind {
+    name: &'static str,
+    bytes: Bytes,
+    network: Value,
+    matrix: Value,
+}
+
+fn kinds() -> Vec<Kind> {
+    let wave: Vec<u8> = (0..64).map(|n| n * 100 / 63).collect();
+    let mut seed = 0;
+    let mut kind = |name, network, matrix| {
+        seed += 1;
+        let bytes = Bytes::Sample { size: 70_001, seed };
+        Kind { name, bytes, network, matrix }
+    };
+    let picture = Kind {
+        name: "image",
+        bytes: Bytes::These(jpeg(64, 48)),
+        network: json!({"mimetype": "image/jpeg", "caption": "look", "width": 64, "height": 48}),
+        matrix: json!({"msgtype": "m.image", "body": "look", "filename": "image.jpg",
+            "info": {"mimetype": "image/jpeg", "w": 64, "h": 48}}),
+    };
+    let video = json!({"mimetype": "video/mp4", "w": 320, "h": 240, "duration": 7_000});
+    let mut gif = video.clone();
+    gif["fi.mau.gif"] = true.into();
+    let seen = json!({"mimetype": "video/mp4", "caption": "run", "width": 320, "height": 240, "seconds": 7});
+    let named = json!({"mimetype": "application/pdf", "file_name": "plan.pdf"});
+    let voice =
+        json!({"mimetype": "audio/ogg; codecs=opus", "seconds": 3, "waveform": base64(&wave)});
+    vec![
+        picture,
+        kind(
+            "video",
+            seen.clone(),
+            json!({"msgtype": "m.video", "body": "run", "filename": "a.mp4", "info": video}),
+        ),
+        kind(
+            "gif",
+            seen,
+            json!({"msgtype": "m.video", "body": "run", "filename": "a.mp4", "info": gif}),
+        ),
+        kind(
+            "audio",
+            json!({"mimetype": "audio/mp4", "seconds": 5}),
+            json!({"msgtype": "m.audio", "body": "a.m4a", "info": {"mimetype": "audio/mp4", "duration": 5_000}}),
+        ),
+        kind(
+            "voice",
+            voice,
+            json!({"msgtype": "m.audio", "body": "a.ogg", "org.matrix.msc3245.voice": {},
+                "info": {"mimetype": "audio/ogg; codecs=opus", "duration": 3_000},
+                "org.matrix.msc1767.audio": {"duration": 3_000, "waveform": matrix_wave(&wave)}}),
+        ),
+        kind(
+            "document",
+            named,
+            json!({"msgtype": "m.file", "body": "plan.pdf", "filename": "plan.pdf",
+                "info": {"mimetype": "application/pdf"}}),
+        ),
+    ]
+}
+
+/// A picture that every decoder takes.
+fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    let pixels = image::RgbImage::from_fn(width, height, |x, y| {
+        let shade = |n: u32| u8::try_from(n * 4 % 256).unwrap_or_default();
+        image::Rgb([shade(x), shade(y), 128])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let written = pixels.write_to(&mut bytes, image::ImageFormat::Jpeg);
+    written.map(|()| bytes.into_inner()).unwrap_or_default()
+}
+
+/// Loudness as Matrix counts it, up to 1024, of what WhatsApp counts up to 100.
+fn matrix_wave(wave: &[u8]) -> Vec<u32> {
+    wave.iter().map(|&loud| (u32::from(loud) * 1024 + 50) / 100).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_that_baileys_has_crosses_both_ways() -> Result<()> {
+    let mut world = World::start("media-baileys", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, BAILEY).await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, &format!("+{BAILEY}")).await?;
+        let scene = Scene { alice: &alice, room: &room };
+        let to = bailey.jid_of(alice.id()).await?;
+        for kind in kinds() {
+            let kind_of = || format!("{} with Baileys", kind.name);
+            let before = scene.count();
+            let about = kind.network.clone();
+            let sent =
+                bailey.sends_file(&to, kind.name, order(&world, &kind.bytes)?, about).await?;
+            let mark: FileMark = serde_json::from_value(sent["file"].clone())?;
+            let (message, print) = scene.sees_file(before).await.with_context(kind_of)?;
+            ensure!(print == mark.clone().into(), "sent {mark:?}, arrived {print:?}");
+            has(&message.content, &kind.matrix).with_context(kind_of)?;
+
+            let print = scene.sends(kind.bytes.clone(), kind.matrix.clone()).await?;
+            let wanted = |got: &Value| got["file"]["sha256"] == print.sha256;
+            let got = bailey.gets_file_that(kind.name, wanted).await.with_context(kind_of)?;
+            let id = got["id"].as_str().context("no id")?;
+            let opened: Print = bailey.opens(id).await?.into();
+            ensure!(opened == print, "sent {:?}, arrived {opened:?}", print);
+            ensure!(got["file"]["kind"] == kind.name, "sent {}, arrived {got}", kind.name);
+            has(&got["file"], &kind.network).with_context(kind_of)?;
+        }
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_megabytes_cross_with_baileys() -> Result<()> {
+    lengths_cross_with_baileys("media-large", &[100_000_000]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_every_length_cross_with_baileys() -> Result<()> {
+    lengths_cross_with_baileys("media-lengths", &[0, 1, 65_535, 65_536, 65_537]).await
+}
+
+async fn lengths_cross_with_baileys(name: &str, lengths: &[u64]) -> Result<()> {
+    let mut world = World::start(name, Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, BAILEY).await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, &format!("+{BAILEY}")).await?;
+        let scene = Scene { alice: &alice, room: &room };
+        let to = bailey.jid_of(alice.id()).await?;
+        for &size in lengths {
+            let before = scene.count();
+            let sent = bailey.sends_file(&to, "document", sample(size, size), json!({})).await?;
+            let mark: FileMark = serde_json::from_value(sent["file"].clone())?;
+            let (_, print) = scene.sees_file(before).await?;
+            ensure!(print == mark.clone().into(), "sent {mark:?}, arrived {print:?}");
+
+            let content = json!({"msgtype": "m.file", "body": "file",
+                "info": {"mimetype": "application/octet-stream"}});
+            let print = scene.sends(Bytes::Sample { size, seed: size }, content).await?;
+            let wanted = |got: &Value| got["file"]["sha256"] == print.sha256;
+            let got = bailey.gets_file_that("from Matrix", wanted).await?;
+            let opened = bailey.opens(got["id"].as_str().context("no id")?).await?;
+            ensure!(print == opened.clone().into(), "arrived {opened:?}");
+        }
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+/// What can be wrong with a file, and a word of the sentence that the person then reads.
+fn faults() -> Vec<(&'static str, Fault, &'static [&'static str])> {
+    vec![
+        ("tampered", Fault::Download(json!("tampered")), &["damaged"]),
+        ("cut off", Fault::Download(json!("truncated")), &["damaged"]),
+        ("gone", Fault::Download(json!({"status": 404})), &["no longer"]),
+        ("of a wrong length", Fault::Download(json!({"length_off_by": -5})), &["damaged"]),
+        (
+            "somewhere else",
+            Fault::Download(json!({"redirect": "http://127.0.0.1:9/"})),
+            &["refused"],
+        ),
+        ("under a wrong key", Fault::Lie("media_key"), &["damaged"]),
+        ("not what was promised", Fault::Lie("sha256"), &["damaged"]),
+        ("not what was uploaded", Fault::Lie("enc_sha256"), &["damaged"]),
+    ]
+}
+
+enum Fault {
+    /// The network's media service does this to the download.
+    Download(Value),
+    /// The message says something false in this field.
+    Lie(&'static str),
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_had_is_a_notice_and_the_next_message_comes() -> Result<()> {
+    let mut world = World::start("media-faults", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, PHONE).await?;
+        for (name, fault, words) in faults() {
+            let about = match fault {
+                Fault::Download(what) => {
+                    world.network().spoil_download(what, None).await?;
+                    json!({})
+                }
+                Fault::Lie(field) => json!({"lie": field}),
+            };
+            let before = alice.saw(room.room_id()).len();
+            bruno.sends_file(alice.id().as_str(), "document", sample(70_000, 1), about).await?;
+            let what = format!("a notice about a file that is {name}");
+            let notice = alice.sees_after(room.room_id(), before, &what, FILE_LIMIT).await?;
+            ensure!(notice.kind == "m.notice", "for a file that is {name}: {notice:?}");
+            let body = notice.body.to_lowercase();
+            ensure!(words.iter().all(|word| body.contains(word)), "{name}: {body:?}");
+            let after = format!("after one that was {name}");
+            bruno.says(alice.id(), &after).await?;
+            alice.reads(room.room_id(), &after).await?;
+        }
+        world.network().all_faults_happened().await
+    };
+    let told = told.await;
+    world.report(told)
+}
