@@ -5,6 +5,7 @@
 
 pub mod bridged;
 pub mod consent;
+pub mod ephemeral;
 pub mod event;
 pub mod ids;
 pub mod item;
@@ -16,3 +17,4 @@ pub mod permission;
 pub mod phone;
 pub mod sequence;
 pub mod text;
+pub mod typing;

@@ -16,6 +16,7 @@ mod outbox;
 mod outcome;
 mod ports;
 mod prekeys;
+mod reading;
 mod receipts;
 mod rooms;
 mod sessions;
@@ -24,6 +25,7 @@ mod speech;
 mod stop;
 mod to_matrix;
 mod to_network;
+mod typing;
 
 pub use connection::{ConnectionState, Links};
 pub use hints::Hints;

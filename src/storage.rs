@@ -19,6 +19,7 @@ mod outbox;
 mod portal;
 mod prekey;
 mod reaction;
+mod reading;
 mod seal;
 mod session;
 mod setting;
@@ -225,6 +226,23 @@ impl Storage for SqlStorage {
         remote_id: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure> {
         Ok(reaction::target(&self.database, portal, direction, remote_id).await?)
+    }
+
+    async fn newest_of(
+        &self,
+        portal: &PortalKey,
+        messages: &[RemoteMessageId],
+    ) -> Result<Option<Message>, Failure> {
+        Ok(reading::newest_of(&self.database, portal, messages).await?)
+    }
+
+    async fn unread_up_to(
+        &self,
+        portal: &PortalKey,
+        last: &RemoteMessageId,
+        limit: usize,
+    ) -> Result<Vec<RemoteMessageId>, Failure> {
+        Ok(reading::unread_up_to(&self.database, portal, last, limit).await?)
     }
 
     async fn retries_asked(

@@ -80,8 +80,8 @@ impl fmt::Debug for Resolved {
 
 /// What came in on a connection and is not an answer to a question of ours.
 ///
-/// The first two are acknowledged by the receiver with [`NetworkLink::acknowledge`], once they are
-/// durable; the network sends them again otherwise.
+/// What has a [`StanzaRef`] is acknowledged by the receiver with [`NetworkLink::acknowledge`], once
+/// it is durable; the network sends it again otherwise.
 #[derive(Debug)]
 pub enum Inbound {
     Message {
@@ -95,6 +95,12 @@ pub enum Inbound {
     IdentityChanged {
         stanza: StanzaRef,
         user: RemoteUser,
+    },
+    /// Ephemeral: a contact is typing (or recording a voice message), or has stopped. It may be lost,
+    /// and the end of it need not come.
+    Typing {
+        user: RemoteUser,
+        typing: bool,
     },
     /// Upload more one-time prekeys; `left` is the server's count.
     PreKeysLow {
@@ -166,6 +172,9 @@ pub trait NetworkLink: Send + Sync {
         receipt: &OutboundReceipt,
         bundle: Option<&OurBundle>,
     ) -> Result<(), Failure>;
+
+    /// Says whether the person is typing to this contact. Ephemeral: whether it arrives is not known.
+    async fn typing(&self, to: &RemoteUser, typing: bool) -> Result<(), Failure>;
 
     /// What a phone number (digits, with country code, without `+`) is on the network.
     async fn resolve(&self, phone: &str) -> Result<Resolved, Failure>;

@@ -85,6 +85,12 @@ pub enum Change {
         delivery: Delivery,
     },
 
+    /// The person read these messages of the contact.
+    MessagesRead {
+        portal: PortalKey,
+        messages: Vec<RemoteMessageId>,
+    },
+
     /// Makes it the one current reaction of its side to its target.
     ReactionSaved(Reaction),
     /// The side has no current reaction to the target any more.
@@ -279,6 +285,21 @@ pub trait Storage: KeyStores {
         room: &RoomId,
         event: &EventId,
     ) -> Result<Option<Message>, Failure>;
+
+    /// Of these messages to the network, the one that came last.
+    async fn newest_of(
+        &self,
+        portal: &PortalKey,
+        messages: &[RemoteMessageId],
+    ) -> Result<Option<Message>, Failure>;
+
+    /// Messages of the contact up to and with `last` that are shown and not read yet, oldest first.
+    async fn unread_up_to(
+        &self,
+        portal: &PortalKey,
+        last: &RemoteMessageId,
+        limit: usize,
+    ) -> Result<Vec<RemoteMessageId>, Failure>;
 
     /// The message that is one side's current reaction to a message.
     async fn reaction_on(

@@ -19,11 +19,12 @@ use super::{
     ports::Ports,
     prekeys,
     stop::Stop,
+    typing::TypingNews,
 };
 use crate::{
     domain::{
         bridged::{Login, LoginState},
-        ids::LoginId,
+        ids::{LoginId, PortalKey, RemoteUser},
         item::Destination,
         limits,
     },
@@ -120,6 +121,7 @@ pub(crate) struct Connection {
     pub(crate) hints: Hints,
     pub(crate) links: Links,
     pub(crate) intake: Intake,
+    pub(crate) typing: TypingNews,
     pub(crate) login: LoginId,
     pub(crate) backoff: limits::Backoff,
     pub(crate) stop: Stop,
@@ -306,6 +308,7 @@ impl Connection {
                     Some(Inbound::PreKeysLow { left }) => {
                         tasks.spawn(self.refill(Arc::clone(&link), keys.clone(), Some(left)));
                     }
+                    Some(Inbound::Typing { user, typing }) => self.heard_typing(&user, typing),
                     Some(received) => {
                         if let Err(failure) = self.take_in(&*link, &received).await {
                             break Err(failure);
@@ -330,10 +333,19 @@ impl Connection {
                 () = self.ports.clock.sleep(limits::INBOX_FULL_PAUSE) => {}
             }
         }
+        if let Inbound::Message { message, .. } = received {
+            // Who has sent what they wrote has stopped writing, whether their app says so or not.
+            self.heard_typing(&message.from.user, false);
+        }
         match stanza(received) {
             Some(stanza) => link.acknowledge(stanza).await,
             None => Ok(()),
         }
+    }
+
+    fn heard_typing(&self, user: &RemoteUser, typing: bool) {
+        let ghost = self.ports.namer.ghost_key(user);
+        self.typing.heard(&PortalKey { login: self.login.clone(), ghost }, typing);
     }
 
     fn refill(
@@ -364,6 +376,6 @@ fn stanza(received: &Inbound) -> Option<&StanzaRef> {
         Inbound::Message { stanza, .. }
         | Inbound::Receipt { stanza, .. }
         | Inbound::IdentityChanged { stanza, .. } => Some(stanza),
-        Inbound::PreKeysLow { .. } => None,
+        Inbound::Typing { .. } | Inbound::PreKeysLow { .. } => None,
     }
 }

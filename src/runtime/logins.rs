@@ -15,6 +15,7 @@ use super::{
     ports::Ports,
     rooms::Rooms,
     stop::Stop,
+    typing::TypingNews,
 };
 use crate::{
     domain::{
@@ -224,7 +225,8 @@ impl Logins {
             return;
         }
         let connection = Arc::new(Connection {
-            intake: Intake::new(self.ports.clone(), self.hints.clone()),
+            intake: Intake::new(self.ports.clone(), self.hints.clone(), &self.links),
+            typing: TypingNews::to_matrix(&self.ports),
             ports: self.ports.clone(),
             hints: self.hints.clone(),
             links: self.links.clone(),

@@ -18,7 +18,7 @@ use crate::{
         bridged::Delivery,
         ids::{Lane, PortalKey},
         item::{
-            Destination, Envelope, OutboundEvent, OutboundReceipt, OutboundReceiptKind,
+            Destination, Envelope, OutboundEvent, OutboundRead, OutboundReceipt, OutboundReceiptKind,
             OutboundRedaction, OutboxItem, Shown,
         },
         limits,
@@ -83,6 +83,7 @@ impl Outbox {
         match item {
             OutboxItem::Event(event) => self.event(event).await,
             OutboxItem::Redaction(redaction) => self.redaction(redaction).await,
+            OutboxItem::Read(read) => self.read(read).await,
             OutboxItem::Envelope(envelope) => self.envelope(envelope).await,
             OutboxItem::Receipt(receipt) => self.receipt(receipt).await,
         }
@@ -117,6 +118,18 @@ impl Outbox {
             }
         }
         Ok(redaction.shows.clone().map(|shown| self.shown(shown, done)).unwrap_or_default())
+    }
+
+    async fn read(&self, read: &OutboundRead) -> Result<Vec<Change>, Failure> {
+        let OutboundRead { reader, room, event } = read;
+        match self.ports.homeserver.read(reader, room, event).await {
+            // The ghost is no longer in the room, or the event is gone: nobody misses the receipt.
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(%room, %failure, "the homeserver refused a read receipt");
+            }
+            sent => sent?,
+        }
+        Ok(Vec::new())
     }
 
     /// What is true once a message of the network has been shown.
@@ -157,7 +170,7 @@ impl Outbox {
 
     async fn receipt(&self, receipt: &OutboundReceipt) -> Result<Vec<Change>, Failure> {
         let bundle = match &receipt.kind {
-            OutboundReceiptKind::Delivered => None,
+            OutboundReceiptKind::Delivered | OutboundReceiptKind::Read => None,
             OutboundReceiptKind::Retry { prekey, .. } => self.bundle(receipt, *prekey).await?,
         };
         self.link()?.send_receipt(receipt, bundle.as_ref()).await?;

@@ -3,9 +3,9 @@
 use super::{outcome::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
 use crate::{
     domain::{
-        bridged::{Delivery, Direction},
-        ids::{PortalKey, RemoteMessageId},
-        item::{InboundReceipt, InboundReceiptKind},
+        bridged::{ActAs, Delivery, Direction},
+        ids::{Lane, PortalKey, RemoteMessageId},
+        item::{InboundReceipt, InboundReceiptKind, OutboundRead, OutboxItem},
         limits,
         notice::Notice,
     },
@@ -46,7 +46,28 @@ impl Receipts {
             remote_id: remote_id.clone(),
             delivery,
         };
-        Ok(Outcome::Done(receipt.messages.iter().map(moved).collect()))
+        let mut changes: Vec<Change> = receipt.messages.iter().map(moved).collect();
+        if delivery == Delivery::Read {
+            changes.extend(self.seen(key, receipt).await?);
+        }
+        Ok(Outcome::Done(changes))
+    }
+
+    /// The ghost's own receipt, at the newest of what its contact read.
+    async fn seen(
+        &self,
+        key: &PortalKey,
+        receipt: &InboundReceipt,
+    ) -> Result<Option<Change>, Failure> {
+        let portal = self.ports.storage.portal(key).await?;
+        let room = portal.and_then(|portal| portal.room);
+        let newest = self.ports.storage.newest_of(key, &receipt.messages).await?;
+        let event = newest.and_then(|message| message.event);
+        Ok(room.zip(event).map(|(room, event)| {
+            let read = OutboundRead { reader: ActAs::Ghost(key.ghost.clone()), room, event };
+            let lane = Lane::Portal(key.clone());
+            Change::OutboxAdded { lane, item: OutboxItem::Read(read) }
+        }))
     }
 
     async fn retry(

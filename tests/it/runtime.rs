@@ -16,6 +16,7 @@ mod homeserver;
 mod kinds;
 mod leaving;
 mod network;
+mod receipts;
 mod stage;
 mod surroundings;
 mod trouble;

@@ -181,6 +181,8 @@ storage! {
     fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
     fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;
+    fn newest_of(portal: &PortalKey, messages: &[RemoteMessageId]) -> Option<Message>;
+    fn unread_up_to(portal: &PortalKey, last: &RemoteMessageId, limit: usize) -> Vec<RemoteMessageId>;
     fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
     fn setting(key: &'static str) -> Option<Vec<u8>>;
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -34,6 +35,12 @@ struct State {
     /// Every send, with every repetition.
     sends: Vec<OutboundEvent>,
     archive: BTreeMap<OwnedEventId, Value>,
+    /// Every event, oldest first, and who of ours sent it.
+    timeline: Vec<(OwnedEventId, Option<ActAs>)>,
+    /// The read receipts of our users.
+    reads: Vec<OwnedEventId>,
+    /// Whether a ghost was said to be typing.
+    typings: Vec<bool>,
     trouble: Option<Trouble>,
     /// Room keys that our users' machines have.
     keys: BTreeSet<String>,
@@ -126,7 +133,17 @@ impl FakeHomeserver {
     /// Keeps an event, so that it can be fetched again.
     pub(super) fn archive(&self, event: &Value) {
         let id = OwnedEventId::try_from(event["event_id"].as_str().unwrap()).unwrap();
-        self.state().archive.insert(id, event.clone());
+        let mut state = self.state();
+        state.timeline.push((id.clone(), None));
+        state.archive.insert(id, event.clone());
+    }
+
+    pub(super) fn reads(&self) -> Vec<OwnedEventId> {
+        self.state().reads.clone()
+    }
+
+    pub(super) fn typings(&self) -> Vec<bool> {
+        self.state().typings.clone()
     }
 
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
@@ -200,7 +217,11 @@ impl Homeserver for FakeHomeserver {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
         state.sends.push(event.clone());
-        Ok(event_id(event))
+        let id = event_id(event);
+        if !state.timeline.iter().any(|(known, _)| *known == id) {
+            state.timeline.push((id.clone(), Some(event.sender.clone())));
+        }
+        Ok(id)
     }
 
     async fn event(
@@ -211,6 +232,40 @@ impl Homeserver for FakeHomeserver {
     ) -> Result<Option<RawEvent>, Failure> {
         let state = self.state();
         Trouble::befall(state.trouble, state.archive.get(event).cloned().map(RawEvent))
+    }
+
+    async fn messages_before(
+        &self,
+        sender: &ActAs,
+        _room: &RoomId,
+        event: &EventId,
+        limit: u32,
+    ) -> Result<Vec<OwnedEventId>, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        let place = state.timeline.iter().position(|(known, _)| known == event);
+        let before = state.timeline[..place.unwrap_or(0)].iter().rev();
+        let theirs = before.filter(|(_, by)| by.as_ref() == Some(sender));
+        Ok(theirs.map(|(id, _)| id.clone()).take(limit as usize).collect())
+    }
+
+    async fn read(&self, _who: &ActAs, _room: &RoomId, event: &EventId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.reads.push(event.to_owned());
+        Ok(())
+    }
+
+    async fn typing(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        lasts: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.typings.push(lasts.is_some());
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), Failure> {

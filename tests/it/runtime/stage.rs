@@ -161,7 +161,7 @@ impl Stage {
             ..Permissions::default()
         };
         let bot = Arc::new(Bot::new(logins.clone(), permissions));
-        let intake = Intake::new(ports.clone(), hints.clone());
+        let intake = Intake::new(ports.clone(), hints.clone(), &links);
         let commands: Arc<dyn Commands> = bot.clone();
         let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
         runtime.spawn(inbox.run());
@@ -303,8 +303,23 @@ impl Stage {
     ) -> Option<Answer> {
         let to_device = keys.iter().map(|key| json!({"room_key": key})).collect();
         let keys = KeyChanges { to_device, ..KeyChanges::default() };
+        self.offer_transaction(id, Transaction { events, keys, ..Transaction::default() }).await
+    }
+
+    /// Pushes ephemeral events, until they are taken.
+    pub(super) async fn push_ephemeral(&mut self, ephemeral: Vec<Value>) {
+        self.transactions += 1;
+        let transaction = Transaction { ephemeral, ..Transaction::default() };
+        let answer = self.offer_transaction(&self.transactions.to_string(), transaction).await;
+        assert_eq!(answer, Some(Answer::Acknowledge));
+    }
+
+    pub(super) async fn offer_transaction(
+        &self,
+        id: &str,
+        transaction: Transaction,
+    ) -> Option<Answer> {
         let (intake, id) = (self.bridge().intake.clone(), id.to_owned());
-        let transaction = Transaction { events, keys };
         let taken =
             self.bridge().runtime.spawn(async move { intake.transaction(id, transaction).await });
         tokio::pin!(taken);
