@@ -11,7 +11,10 @@ use serde_json::Value;
 pub enum Ephemeral {
     Read(ReadReceipts),
     /// Everybody who is typing in the room now; nobody else is.
-    Typing { room: OwnedRoomId, users: Vec<OwnedUserId> },
+    Typing {
+        room: OwnedRoomId,
+        users: Vec<OwnedUserId>,
+    },
 }
 
 /// Who read up to which events of a room: public receipts alone, of threads as well. Private ones
@@ -75,7 +78,10 @@ mod tests {
             let user = OwnedUserId::try_from(user).unwrap();
             readers[&user].iter().map(ToString::to_string).collect()
         };
-        assert_eq!((of("@a:b.c"), of("@d:b.c")), (vec!["$1".into(), "$2".into()], vec!["$1".into()]));
+        assert_eq!(
+            (of("@a:b.c"), of("@d:b.c")),
+            (vec!["$1".into(), "$2".into()], vec!["$1".into()])
+        );
     }
 
     #[test]
@@ -91,11 +97,13 @@ mod tests {
             "$3": {"m.read": {"nobody": {}, "@a:b.c": null}},
         });
         assert_eq!(read(&broken).len(), 1);
-        for raw in [json!(7), json!({"type": "m.receipt", "room_id": "!r:b.c", "content": 7}),
+        for raw in [
+            json!(7),
+            json!({"type": "m.receipt", "room_id": "!r:b.c", "content": 7}),
             json!({"type": "m.typing", "room_id": "!r:b.c", "content": {}}),
             json!({"type": "m.presence", "room_id": "!r:b.c", "content": {}}),
-            json!({"type": "m.typing", "room_id": "r", "content": {"user_ids": []}})]
-        {
+            json!({"type": "m.typing", "room_id": "r", "content": {"user_ids": []}}),
+        ] {
             assert_eq!(Ephemeral::parse(&raw), None, "{raw}");
         }
     }

@@ -80,12 +80,7 @@ pub trait Homeserver: Send + Sync {
     ) -> Result<Vec<OwnedEventId>, Failure>;
 
     /// Says that one of our users read the room up to an event. The receipt never moves back.
-    async fn read(
-        &self,
-        who: &ActAs,
-        room: &RoomId,
-        event: &ruma::EventId,
-    ) -> Result<(), Failure>;
+    async fn read(&self, who: &ActAs, room: &RoomId, event: &ruma::EventId) -> Result<(), Failure>;
 
     /// Says that one of our users is typing, for at most so long, or (`None`) that it is not.
     /// Ephemeral: nobody hears of it who is not there.

@@ -18,8 +18,8 @@ use crate::{
         bridged::Delivery,
         ids::{Lane, PortalKey},
         item::{
-            Destination, Envelope, OutboundEvent, OutboundRead, OutboundReceipt, OutboundReceiptKind,
-            OutboundRedaction, OutboxItem, Shown,
+            Destination, Envelope, OutboundEvent, OutboundRead, OutboundReceipt,
+            OutboundReceiptKind, OutboundRedaction, OutboxItem, Shown,
         },
         limits,
         notice::Notice,

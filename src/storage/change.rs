@@ -4,8 +4,8 @@ use super::{
     consent, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, inbox, login, management_room, message, outbox, portal, prekey, reaction, reading, session,
-    setting,
+    ghost, inbox, login, management_room, message, outbox, portal, prekey, reaction, reading,
+    session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -57,9 +57,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         Change::MessageDelivery { portal, remote_id, delivery } => {
             message::move_forward(writer, portal, remote_id, Direction::ToNetwork, *delivery).await
         }
-        Change::MessagesRead { portal, messages } => {
-            reading::mark(writer, portal, messages).await
-        }
+        Change::MessagesRead { portal, messages } => reading::mark(writer, portal, messages).await,
         Change::ReactionSaved(reaction) => reaction::save(writer, reaction).await,
         Change::ReactionRemoved { portal, direction, target } => {
             reaction::remove(writer, portal, *direction, target).await

@@ -15,6 +15,7 @@ mod interop;
 mod kinds;
 mod matrix;
 mod media_service;
+mod receipts;
 mod refusals;
 mod runtime;
 mod shield;

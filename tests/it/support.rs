@@ -15,6 +15,7 @@ pub(crate) mod matrix_client;
 pub(crate) mod nio;
 pub(crate) mod place;
 pub(crate) mod postgres;
+pub(crate) mod signs;
 pub(crate) mod synapse;
 pub(crate) mod wait;
 pub(crate) mod world;

@@ -61,8 +61,7 @@ impl MatrixHomeserver {
         request.filter = filter;
         // Half of it is for what stands behind the event.
         request.limit = limit.saturating_mul(2).into();
-        let answer =
-            self.api.call("looking before an event", self.identity(&user), request).await;
+        let answer = self.api.call("looking before an event", self.identity(&user), request).await;
         let before = match answer {
             Ok(context) => context.events_before,
             // No such event, or one that the user may not see.

@@ -24,6 +24,7 @@ on_both!(
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
     a_message_is_found_by_the_room_of_its_portal,
+    messages_are_read_in_their_order_and_once,
     a_side_has_one_reaction_to_a_message,
     retries_are_counted,
     prekeys_are_spent_and_their_ids_never_reused,
@@ -182,6 +183,47 @@ async fn a_message_is_found_by_the_room_of_its_portal(place: Place) {
     storage.commit(vec![read]).await.unwrap();
     let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
     assert_eq!(found.delivery, Delivery::Sent);
+}
+
+async fn messages_are_read_in_their_order_and_once(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let key = portal_key("l1", "g1");
+    let (ours, theirs) = (Direction::ToNetwork, Direction::ToMatrix);
+    // All of the same millisecond. M4 is not shown yet, and R is in both directions.
+    for (direction, id) in
+        [(theirs, "M3"), (theirs, "M1"), (ours, "R"), (theirs, "M4"), (theirs, "R"), (ours, "M5")]
+    {
+        storage.commit(vec![Change::MessageAdded(message(direction, id))]).await.unwrap();
+        if direction == theirs && id != "M4" {
+            let (portal, remote_id) = (key.clone(), remote_id(id));
+            let shown = Change::MessageShown { portal, remote_id, event: event(id) };
+            storage.commit(vec![shown]).await.unwrap();
+        }
+    }
+    let unread = async |last: &str, limit| {
+        let found = storage.unread_up_to(&key, &remote_id(last), limit).await.unwrap();
+        found.into_iter().map(|id| id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(unread("R", 9).await, ["M3", "M1", "R"]);
+    assert_eq!(unread("R", 2).await, ["M3", "M1"]);
+    assert_eq!(unread("M3", 9).await, ["M3"]);
+    assert_eq!((unread("M5", 9).await, unread("M9", 9).await), (vec![], vec![]));
+    let messages = vec![remote_id("M3"), remote_id("R")];
+    let read = Change::MessagesRead { portal: key.clone(), messages };
+    storage.commit(vec![read]).await.unwrap();
+    assert_eq!(unread("R", 9).await, ["M1"]);
+    // Ours of the same id is untouched.
+    let found = storage.message_by_remote(&key, &remote_id("R")).await.unwrap().unwrap();
+    assert_eq!((found.direction, found.delivery), (ours, Delivery::Committed));
+
+    let newest = async |ids: &[&str]| {
+        let ids: Vec<_> = ids.iter().map(|id| remote_id(id)).collect();
+        storage.newest_of(&key, &ids).await.unwrap().map(|message| message.remote_id.0)
+    };
+    assert_eq!(newest(&["M5", "R", "M9"]).await.as_deref(), Some("M5"));
+    assert_eq!(newest(&["R", "M1"]).await.as_deref(), Some("R"));
+    assert_eq!(newest(&["M1"]).await, None);
 }
 
 async fn a_side_has_one_reaction_to_a_message(place: Place) {

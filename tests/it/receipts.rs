@@ -1,0 +1,124 @@
+//! What people learn of each other besides words: that a message arrived, that it was read, that somebody
+//! is typing. And what nobody learns.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::support::{
+    baileys::BaileysPerson,
+    bridge::Plan,
+    signs::{Signs, reads_aloud, reads_privately},
+    wait::{PATIENCE, until},
+    world::{PHONE, World, logs_in, starts_chat},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_and_typing_are_seen_both_ways_with_baileys() -> Result<()> {
+    let mut world = World::start("receipts", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let signs = Signs::of(&alice);
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, PHONE).await?;
+        let management = logs_in(&alice).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
+
+        alice.says(&room, "one").await?;
+        let two = alice.says(&room, "two").await?;
+        let mut ids = Vec::new();
+        for text in ["one", "two"] {
+            let got = bailey.reads(text).await?;
+            ids.push(got["id"].as_str().context("no id")?.to_owned());
+        }
+        ensure!(
+            signs.all(&room, "m.receipt").iter().all(|receipt| {
+                receipt["content"][two.as_str()]["m.read"][ghost.as_str()].is_null()
+            }),
+            "read before it was"
+        );
+        bailey.says_read(alice.id(), &ids).await?;
+        signs.sees_read(&room, &ghost, &two).await?;
+
+        let id = bailey.sends(alice.id(), "three").await?;
+        let three = alice.reads(room.room_id(), "three").await?;
+        bailey.learns_of(&id, "delivered").await?;
+        ensure!(!bailey.knows_of(&id, "read"), "read before it was");
+        reads_aloud(&room, &three.event).await?;
+        bailey.learns_of(&id, "read").await?;
+
+        room.typing_notice(true).await?;
+        bailey.sees_typing("composing").await?;
+        room.typing_notice(false).await?;
+        bailey.sees_typing("available").await?;
+        bailey.types(alice.id(), "composing").await?;
+        signs.sees_typing(&room, &ghost, true).await?;
+        bailey.types(alice.id(), "paused").await?;
+        signs.sees_typing(&room, &ghost, false).await?;
+        bailey.types(alice.id(), "recording").await?;
+        signs.sees_typing(&room, &ghost, true).await?;
+        bailey.says(alice.id(), "four").await?;
+        alice.reads(room.room_id(), "four").await?;
+        signs.sees_typing(&room, &ghost, false).await?;
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_messages_are_read_at_once_and_privately_by_nobody() -> Result<()> {
+    let mut world = World::start("read-at-once", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let signs = Signs::of(&alice);
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        let management = logs_in(&alice).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
+
+        let mut theirs = Vec::new();
+        for text in ["a", "b", "c", "d"] {
+            theirs.push(bruno.says(alice.id(), text).await?);
+        }
+        let b = alice.reads(room.room_id(), "b").await?;
+        let d = alice.reads(room.room_id(), "d").await?;
+        reads_privately(&room, &d.event).await?;
+        reads_aloud(&room, &b.event).await?;
+        for id in &theirs[..2] {
+            bruno.learns_of(id, "read").await?;
+        }
+        // What is written now comes behind everything that the private receipt could have caused.
+        let mut ours = Vec::new();
+        for text in ["x", "y", "z"] {
+            let event = alice.says(&room, text).await?;
+            ours.push((bruno.reads(text).await?, event));
+        }
+        for id in &theirs[2..] {
+            ensure!(bruno.receipts(id).await? == ["delivered"], "a private receipt was told");
+        }
+        for id in &theirs[..2] {
+            ensure!(bruno.receipts(id).await? == ["delivered", "read"], "told more than once");
+        }
+        // She reads her own last message: that includes what stands before it.
+        reads_aloud(&room, &ours[2].1).await?;
+        for id in &theirs[2..] {
+            bruno.learns_of(id, "read").await?;
+        }
+
+        let ids: Vec<String> = ours.iter().map(|(received, _)| received.id.clone()).collect();
+        bruno.says_read(alice.id(), &ids[..2], "read").await?;
+        signs.sees_read(&room, &ghost, &ours[1].1).await?;
+        bruno.says_read(alice.id(), &ids[2..], "played").await?;
+        signs.sees_read(&room, &ghost, &ours[2].1).await?;
+
+        bruno.types(alice.id(), "recording").await?;
+        signs.sees_typing(&room, &ghost, true).await?;
+        bruno.types(alice.id(), "paused").await?;
+        signs.sees_typing(&room, &ghost, false).await?;
+        room.typing_notice(true).await?;
+        until("the contact to see typing", PATIENCE, || async {
+            Ok((bruno.saw_typing().await? == ["composing"]).then_some(()))
+        })
+        .await?;
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
