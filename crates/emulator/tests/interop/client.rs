@@ -143,6 +143,7 @@ impl Client {
             account: self.account,
             token: token.unwrap_or_else(|| scene.partner.token(&self.user)).into_bytes(),
             read_receipts: true,
+            push_name: None,
             version: Version::default(),
         };
         let trust = Trust { root: scene.emulator.root_key() };
