@@ -4,6 +4,7 @@
 //! is an argument.
 
 pub mod bridged;
+pub mod choices;
 pub mod consent;
 pub mod ephemeral;
 pub mod event;

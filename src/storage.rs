@@ -5,6 +5,7 @@
 //! anything: it must not know of Matrix or of the network more than the ids that name rows.
 
 mod change;
+mod choices;
 mod consent;
 mod counter;
 mod crypto_store;
@@ -35,6 +36,7 @@ use self::database::Database;
 use crate::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        choices::Choices,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
         item::Destination,
         limits::INBOX_ROWS_MAX,
@@ -160,6 +162,10 @@ impl Storage for SqlStorage {
 
     async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure> {
         Ok(login::of(&self.database, person).await?)
+    }
+
+    async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
+        Ok(choices::of(&self.database, login).await?)
     }
 
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure> {

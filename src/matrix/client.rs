@@ -144,6 +144,10 @@ impl Homeserver for MatrixHomeserver {
         }
     }
 
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure> {
+        self.fetch_display_name(person).await
+    }
+
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
         self.ensure_direct_room(room).await
     }

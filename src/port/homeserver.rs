@@ -46,6 +46,9 @@ pub trait Homeserver: Send + Sync {
     /// Makes the user exist under this name. Safe to repeat.
     async fn ensure_user(&self, who: &ActAs, display_name: Option<&str>) -> Result<(), Failure>;
 
+    /// The name that a person shows to everybody, if they have one.
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure>;
+
     /// Creates the room, encrypted from its first event, or finds it by its alias.
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure>;
 

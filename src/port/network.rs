@@ -33,6 +33,22 @@ impl fmt::Debug for LoginKeys {
     }
 }
 
+/// What the network is told of a person at each connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The name that contacts may be shown.
+    pub display_name: Option<String>,
+    /// Whether the person tells when they have read something.
+    pub read_receipts: bool,
+}
+
+impl fmt::Debug for Introduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { display_name: _, read_receipts } = self;
+        f.debug_struct("Introduction").field("read_receipts", read_receipts).finish_non_exhaustive()
+    }
+}
+
 /// What a connection is made with.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -41,6 +57,7 @@ pub struct Credentials {
     /// `None` only for enlistment.
     pub network_id: Option<RemoteUser>,
     pub keys: LoginKeys,
+    pub introduction: Introduction,
 }
 
 /// Why there is no connection.

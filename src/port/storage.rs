@@ -17,6 +17,7 @@ use crate::{
             Consent, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
         },
+        choices::Choices,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser},
         item::{Destination, InboxItem, OutboxItem},
     },
@@ -49,6 +50,11 @@ pub enum Change {
     /// rows. Its portals' rooms are forgotten. From then on whatever writes for it fails, so a lane
     /// that was still at work leaves nothing behind.
     LoginRemoved(LoginId),
+
+    ChoicesSaved {
+        login: LoginId,
+        choices: Choices,
+    },
 
     /// Makes or renews a ghost; an absent name does not erase a known one.
     GhostSaved(Ghost),
@@ -263,6 +269,8 @@ pub trait Storage: KeyStores {
     async fn logins(&self) -> Result<Vec<Login>, Failure>;
     async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure>;
     async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure>;
+    /// Those of a login that never chose are the default.
+    async fn choices(&self, login: &LoginId) -> Result<Choices, Failure>;
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure>;
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure>;

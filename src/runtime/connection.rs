@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ruma::UserId;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -18,6 +19,7 @@ use super::{
     outbox::Outbox,
     ports::Ports,
     prekeys,
+    rooms::bounded_name,
     stop::Stop,
     typing::TypingNews,
 };
@@ -30,7 +32,9 @@ use crate::{
     },
     port::{
         Failure, NetworkLink, Retry,
-        network::{ConnectFailure, Connected, Credentials, Inbound, LoginKeys, StanzaRef},
+        network::{
+            ConnectFailure, Connected, Credentials, Inbound, Introduction, LoginKeys, StanzaRef,
+        },
         storage::Change,
     },
 };
@@ -180,11 +184,25 @@ impl Connection {
             person: login.person.clone(),
             network_id: login.network_id.clone(),
             keys,
+            introduction: self.introduction(&login.person).await?,
         };
         match login.state {
             LoginState::Enlisting => self.enlist(&credentials).await,
             LoginState::Active | LoginState::Leaving => self.connect(&credentials, attempt).await,
         }
+    }
+
+    async fn introduction(&self, person: &UserId) -> Result<Introduction, Failure> {
+        // A name is no reason to stay away.
+        let display_name = match self.ports.homeserver.display_name(person).await {
+            Ok(name) => name.map(|name| bounded_name(&name)).filter(|name| !name.is_empty()),
+            Err(failure) => {
+                tracing::debug!(login = self.login.0, %failure, "could not read the profile");
+                None
+            }
+        };
+        let choices = self.ports.storage.choices(&self.login).await?;
+        Ok(Introduction { display_name, read_receipts: choices.read_receipts })
     }
 
     async fn enlist(&self, credentials: &Credentials) -> Result<Next, Failure> {

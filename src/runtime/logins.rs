@@ -20,6 +20,7 @@ use super::{
 use crate::{
     domain::{
         bridged::{ActAs, Consent, Login, LoginState, Portal},
+        choices::Choices,
         consent::CONSENT_TEXT_VERSION,
         ids::LoginId,
         limits,
@@ -105,6 +106,16 @@ impl Logins {
 
     pub fn state(&self, login: &LoginId) -> ConnectionState {
         self.links.state(login)
+    }
+
+    pub async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
+        self.ports.storage.choices(login).await
+    }
+
+    /// From now on; the network hears of it when the login connects the next time.
+    pub async fn choose(&self, login: &LoginId, choices: Choices) -> Result<(), Failure> {
+        let login = login.clone();
+        self.ports.storage.commit(vec![Change::ChoicesSaved { login, choices }]).await
     }
 
     /// The person agreed: the consent is stored with the keys that it is for, in one commit.

@@ -29,9 +29,10 @@ impl Reading {
         let Some(portal) = portal.filter(|portal| portal.room.as_ref() == Some(&read.room)) else {
             return Ok(Outcome::nothing());
         };
+        let aloud = self.ports.storage.choices(&key.login).await?.read_receipts;
         for event in &read.events {
             if let Some(message) = self.last_message(&portal, read, event).await? {
-                self.tell(key, &message.remote_id).await?;
+                self.tell(key, &message.remote_id, aloud).await?;
             }
         }
         Ok(Outcome::nothing())
@@ -63,8 +64,14 @@ impl Reading {
     }
 
     /// Receipts for everything up to a message that was not told yet. Each is committed with the
-    /// memory of it; a crash between two leaves the rest to the repetition.
-    async fn tell(&self, key: &PortalKey, last: &RemoteMessageId) -> Result<(), Failure> {
+    /// memory of it; a crash between two leaves the rest to the repetition. What is read while the
+    /// person tells nobody is remembered as well: it must not be told when they change their mind.
+    async fn tell(
+        &self,
+        key: &PortalKey,
+        last: &RemoteMessageId,
+        aloud: bool,
+    ) -> Result<(), Failure> {
         let Some(ghost) = self.ports.storage.ghost(&key.ghost).await? else { return Ok(()) };
         loop {
             let limit = READ_RECEIPT_MESSAGES_MAX;
@@ -78,13 +85,11 @@ impl Reading {
                 messages: messages.clone(),
                 kind: OutboundReceiptKind::Read,
             };
-            let changes = vec![
-                Change::MessagesRead { portal: key.clone(), messages },
-                Change::OutboxAdded {
-                    lane: Lane::Portal(key.clone()),
-                    item: OutboxItem::Receipt(receipt),
-                },
-            ];
+            let mut changes = vec![Change::MessagesRead { portal: key.clone(), messages }];
+            if aloud {
+                let (lane, item) = (Lane::Portal(key.clone()), OutboxItem::Receipt(receipt));
+                changes.push(Change::OutboxAdded { lane, item });
+            }
             commit(&self.ports, &self.hints, changes).await?;
         }
     }

@@ -36,7 +36,10 @@ impl Receipts {
     ) -> Result<Outcome, Failure> {
         let delivery = match receipt.kind {
             InboundReceiptKind::Delivered => Delivery::Delivered,
-            InboundReceiptKind::Read => Delivery::Read,
+            InboundReceiptKind::Read => {
+                let choices = self.ports.storage.choices(&key.login).await?;
+                if choices.read_receipts { Delivery::Read } else { Delivery::Delivered }
+            }
             InboundReceiptKind::Retry { count } => {
                 return self.retry(row, key, receipt, count).await;
             }

@@ -104,7 +104,8 @@ impl Rooms {
     }
 }
 
-fn bounded_name(name: &str) -> String {
+/// A name as it is passed on: on one line, and no longer than names are.
+pub(crate) fn bounded_name(name: &str) -> String {
     let visible = name.chars().filter(|c| !c.is_control());
     visible.take(limits::DISPLAY_NAME_CHARS_MAX).collect::<String>().trim().to_owned()
 }

@@ -133,6 +133,9 @@ struct ToNetwork {
 #[async_trait]
 impl Side for ToNetwork {
     async fn tell(&self, chat: &PortalKey, typing: bool) -> Result<(), Failure> {
+        if !self.ports.storage.choices(&chat.login).await?.typing {
+            return Ok(());
+        }
         let ghost = self.ports.storage.ghost(&chat.ghost).await?;
         // Without a connection it is lost.
         match self.links.link(&chat.login).zip(ghost) {

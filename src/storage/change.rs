@@ -1,7 +1,7 @@
 //! A list of changes as one unit of work: each change goes to the file of its table.
 
 use super::{
-    consent, counter,
+    choices, consent, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
     ghost, inbox, login, management_room, message, outbox, portal, prekey, reaction, reading,
@@ -43,6 +43,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         }
         Change::LoginStateSet { login, state } => login::set_state(writer, login, *state).await,
         Change::LoginRemoved(login) => login::remove(writer, login).await,
+        Change::ChoicesSaved { login, choices } => choices::save(writer, login, *choices).await,
         Change::GhostSaved(ghost) => ghost::save(writer, ghost).await,
         Change::PortalSaved(portal) => portal::save(writer, portal).await,
         Change::PreKeysAdded { login, prekeys } => prekey::add(writer, login, prekeys).await,

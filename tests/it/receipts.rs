@@ -122,3 +122,44 @@ async fn many_messages_are_read_at_once_and_privately_by_nobody() -> Result<()> 
     let told = told.await;
     world.report(told)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_switches_receipts_off_is_believed() -> Result<()> {
+    let mut world = World::start("silence", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let signs = Signs::of(&alice);
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        let management = logs_in(&alice).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
+        let login = world.network().login(alice.id()).await?.context("not enlisted")?;
+        ensure!(login["read_receipts"] == true && login["push_name"] == "alice", "{login}");
+        alice.asks(&management, "read-receipts off", &["do not see either"]).await?;
+        alice.asks(&management, "typing off", &["do not see when you are typing"]).await?;
+        alice.asks(&management, "status", &["receipts are off, typing is off"]).await?;
+
+        let silent = bruno.says(alice.id(), "read me").await?;
+        reads_aloud(&room, &alice.reads(room.room_id(), "read me").await?.event).await?;
+        room.typing_notice(true).await?;
+        let question = alice.says(&room, "did you?").await?;
+        let id = bruno.reads("did you?").await?.id;
+        bruno.says_read(alice.id(), &[id], "read").await?;
+
+        alice.asks(&management, "read-receipts on", &["you see when they have read"]).await?;
+        let spoken = bruno.says(alice.id(), "and me").await?;
+        reads_aloud(&room, &alice.reads(room.room_id(), "and me").await?.event).await?;
+        bruno.learns_of(&spoken, "read").await?;
+        ensure!(
+            bruno.receipts(&silent).await? == ["delivered"],
+            "told of what was read in silence"
+        );
+        ensure!(bruno.saw_typing().await?.is_empty(), "told of typing");
+        let read = |receipt: &serde_json::Value| {
+            receipt["content"][question.as_str()]["m.read"][ghost.as_str()].is_object()
+        };
+        ensure!(!signs.all(&room, "m.receipt").iter().any(read), "who does not tell was told");
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}

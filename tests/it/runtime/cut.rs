@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use causeway::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        choices::Choices,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId},
         item::Destination,
     },
@@ -169,6 +170,7 @@ storage! {
     fn management_person(room: &RoomId) -> Option<OwnedUserId>;
     fn logins() -> Vec<Login>;
     fn login_of(person: &UserId) -> Option<Login>;
+    fn choices(login: &LoginId) -> Choices;
     fn login_keys(id: &LoginId) -> Option<LoginKeys>;
     fn ghost(key: &GhostKey) -> Option<Ghost>;
     fn portal(key: &PortalKey) -> Option<Portal>;

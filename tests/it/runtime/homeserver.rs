@@ -41,6 +41,7 @@ struct State {
     reads: Vec<OwnedEventId>,
     /// Whether a ghost was said to be typing.
     typings: Vec<bool>,
+    person_name: Option<String>,
     trouble: Option<Trouble>,
     /// Room keys that our users' machines have.
     keys: BTreeSet<String>,
@@ -142,6 +143,10 @@ impl FakeHomeserver {
         self.state().reads.clone()
     }
 
+    pub(super) fn rename_person(&self, name: &str) {
+        self.state().person_name = Some(name.to_owned());
+    }
+
     pub(super) fn typings(&self) -> Vec<bool> {
         self.state().typings.clone()
     }
@@ -185,6 +190,12 @@ impl Homeserver for FakeHomeserver {
 
     async fn ensure_user(&self, _who: &ActAs, _display_name: Option<&str>) -> Result<(), Failure> {
         Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure> {
+        let state = self.state();
+        let name = state.person_name.clone().unwrap_or_else(|| " Alice\n".to_owned());
+        Trouble::befall(state.trouble, (person == PERSON).then_some(name))
     }
 
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {

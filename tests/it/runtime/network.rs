@@ -21,8 +21,8 @@ use causeway::{
     port::{
         Failure, InteropNetwork, NetworkLink,
         network::{
-            Accepted, ConnectFailure, Connected, Credentials, Inbound, OurBundle, Resolved,
-            StanzaRef,
+            Accepted, ConnectFailure, Connected, Credentials, Inbound, Introduction, OurBundle,
+            Resolved, StanzaRef,
         },
     },
     signal::{PreKey, RemoteBundle},
@@ -55,6 +55,8 @@ struct State {
     /// Every envelope that was sent, with every repetition.
     envelopes: Vec<(RemoteMessageId, Vec<u8>)>,
     receipts: Vec<OutboundReceipt>,
+    /// What the latest connection was told of the person.
+    introduction: Option<Introduction>,
     /// Whether the person was said to be typing.
     typings: Vec<bool>,
     enlisted: bool,
@@ -184,6 +186,10 @@ impl FakeNetwork {
         read.map(|it| it.messages.iter().map(|id| id.0.clone()).collect()).collect()
     }
 
+    pub(super) fn introduction(&self) -> Option<Introduction> {
+        self.state().introduction.clone()
+    }
+
     pub(super) fn typings(&self) -> Vec<bool> {
         self.state().typings.clone()
     }
@@ -250,6 +256,7 @@ impl InteropNetwork for FakeNetwork {
             sender.try_send(stanza(number, mail)).unwrap();
         }
         state.connection = Some(sender);
+        state.introduction = Some(who.introduction.clone());
         Ok(Connected { link: self.myself.upgrade().unwrap(), inbound })
     }
 

@@ -13,6 +13,7 @@ use super::{
     cut::Cut,
     homeserver::{BOT, PERSON},
     stage::Stage,
+    surroundings::Trouble,
 };
 
 /// The person's public read receipt at an event.
@@ -208,6 +209,55 @@ async fn typing_of_others_and_without_a_connection_is_lost() {
     stage.until("a connection", || stage.network.is_connected()).await;
     stage.settles().await;
     assert_eq!(stage.network.typings(), Vec::<bool>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_tell_of_reading_is_not_told_either() {
+    let (mut stage, room) = Stage::connected().await;
+    assert!(stage.network.introduction().unwrap().read_receipts);
+    stage.ask("read-receipts off").await;
+    stage.ask("typing off").await;
+    let events = stage.shows(&["one"]).await;
+    stage.push_ephemeral(vec![read(&room, &events[0]), typing(&room, &[PERSON])]).await;
+    let own = stage.text(&room, "own");
+    stage.push(vec![own], &[]).await;
+    stage.until("it to arrive", || stage.screen() == ["own"]).await;
+    let (id, _) = stage.network.envelopes().pop().unwrap();
+    stage.network.post_receipt(id.clone(), InboundReceiptKind::Read);
+    stage.network.contact_types(true);
+    // Theirs is shown: only reading is mutual.
+    stage.until("their typing", || stage.homeserver.typings() == [true]).await;
+    stage.until("taken", || stage.network.unacknowledged() == 0).await;
+    stage.settles().await;
+    assert!(stage.network.read().is_empty() && stage.homeserver.reads().is_empty());
+    assert!(stage.network.typings().is_empty());
+    stage.network.hang_up();
+    stage.until("a connection", || stage.network.is_connected()).await;
+    assert!(!stage.network.introduction().unwrap().read_receipts);
+
+    // What was read in silence stays untold.
+    stage.ask("read-receipts on").await;
+    let events = stage.shows(&["two"]).await;
+    stage.push_ephemeral(vec![read(&room, &events[0])]).await;
+    stage.until("a receipt", || stage.network.read() == [["C2"]]).await;
+    stage.network.post_receipt(id, InboundReceiptKind::Read);
+    stage.until("taken", || stage.network.unacknowledged() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_is_told_the_persons_name_at_each_connection() {
+    let (stage, _) = Stage::connected().await;
+    let name = |stage: &Stage| stage.network.introduction().unwrap().display_name;
+    assert_eq!(name(&stage).as_deref(), Some("Alice"));
+    stage.homeserver.rename_person("Alice B.");
+    assert_eq!(name(&stage).as_deref(), Some("Alice"));
+    stage.network.hang_up();
+    stage.until("another name", || name(&stage).as_deref() == Some("Alice B.")).await;
+    // A homeserver that is away keeps nobody from connecting.
+    stage.homeserver.trouble(Some(Trouble::Later));
+    stage.network.hang_up();
+    stage.until("no name", || name(&stage).is_none()).await;
+    stage.until("a connection", || stage.network.is_connected()).await;
 }
 
 /// The contact writes, the person reads, and the process dies at one write.

@@ -1,7 +1,10 @@
 //! People, logins, ghosts, portals, messages and keys: what was saved is what is found.
 
 use causeway::{
-    domain::bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
+    domain::{
+        bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
+        choices::Choices,
+    },
     port::{Retry, Storage as _, storage::Change},
     signal::{RemoteIdentityKey, SessionRecord},
 };
@@ -20,6 +23,7 @@ on_both!(
     a_room_serves_the_latest_person,
     a_login_goes_its_way,
     a_login_replaces_nothing,
+    choices_are_a_logins_own_and_the_latest,
     a_ghost_keeps_a_name_that_is_not_renewed,
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
@@ -96,6 +100,22 @@ async fn a_login_replaces_nothing(place: Place) {
         assert_eq!(failure.retry, Retry::Never);
     }
     assert_eq!(storage.logins().await.unwrap().len(), 2);
+}
+
+async fn choices_are_a_logins_own_and_the_latest(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (id, other) = (login_id("l1"), login_id("l2"));
+    assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
+    for (read_receipts, typing) in [(false, true), (true, false), (false, false)] {
+        let choices = Choices { read_receipts, typing };
+        let saved = Change::ChoicesSaved { login: id.clone(), choices };
+        storage.commit(vec![saved]).await.unwrap();
+        assert_eq!(storage.choices(&id).await.unwrap(), choices);
+    }
+    assert_eq!(storage.choices(&other).await.unwrap(), Choices::default());
+    storage.commit(vec![Change::LoginRemoved(id.clone())]).await.unwrap();
+    assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
 }
 
 async fn a_ghost_keeps_a_name_that_is_not_renewed(place: Place) {
