@@ -17,5 +17,6 @@ pub mod outgoing;
 pub mod permission;
 pub mod phone;
 pub mod sequence;
+pub mod status;
 pub mod text;
 pub mod typing;

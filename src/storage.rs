@@ -16,6 +16,7 @@ mod inbox;
 mod login;
 mod management_room;
 mod message;
+mod notice;
 mod outbox;
 mod portal;
 mod prekey;
@@ -46,7 +47,7 @@ use crate::{
         network::LoginKeys,
         storage::{
             Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, OutboxRow,
-            SessionKey, StoredSession,
+            SaidNotice, SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -249,6 +250,10 @@ impl Storage for SqlStorage {
         limit: usize,
     ) -> Result<Vec<RemoteMessageId>, Failure> {
         Ok(reading::unread_up_to(&self.database, portal, last, limit).await?)
+    }
+
+    async fn notice(&self, portal: &PortalKey, about: &str) -> Result<Option<SaidNotice>, Failure> {
+        Ok(notice::find(&self.database, portal, about).await?)
     }
 
     async fn retries_asked(

@@ -124,6 +124,7 @@ async fn ports(config: &Config) -> anyhow::Result<Ports> {
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),
+        message_status: config.appservice.message_status,
     })
 }
 

@@ -109,6 +109,7 @@ pub enum OutboxItem {
     Event(OutboundEvent),
     Redaction(OutboundRedaction),
     Read(OutboundRead),
+    Notice(OutboundNotice),
 }
 
 impl OutboxItem {
@@ -116,7 +117,9 @@ impl OutboxItem {
         match self {
             Self::Envelope(Envelope { login, .. })
             | Self::Receipt(OutboundReceipt { login, .. }) => Destination::Network(login.clone()),
-            Self::Event(_) | Self::Redaction(_) | Self::Read(_) => Destination::Homeserver,
+            Self::Event(_) | Self::Redaction(_) | Self::Read(_) | Self::Notice(_) => {
+                Destination::Homeserver
+            }
         }
     }
 }
@@ -202,6 +205,14 @@ pub struct OutboundRedaction {
     /// The message whose event is redacted.
     pub redacts: RemoteMessageId,
     pub shows: Option<Shown>,
+}
+
+/// An event that says that a message failed. Its id is remembered: it may have to be edited.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutboundNotice {
+    pub event: OutboundEvent,
+    pub portal: PortalKey,
+    pub about: String,
 }
 
 /// A ghost's read receipt: its contact read the room up to this event.

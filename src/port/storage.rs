@@ -106,6 +106,24 @@ pub enum Change {
         target: RemoteMessageId,
     },
 
+    /// A notice that may turn out wrong is on its way; `about` names what it says it of. The same
+    /// again changes nothing.
+    NoticeAdded {
+        portal: PortalKey,
+        about: String,
+    },
+    /// The homeserver answered with the notice's event id.
+    NoticeShown {
+        portal: PortalKey,
+        about: String,
+        event: OwnedEventId,
+    },
+    /// The notice was taken back.
+    NoticeRemoved {
+        portal: PortalKey,
+        about: String,
+    },
+
     /// We asked the network once more to send a message again that did not decrypt.
     RetryAsked {
         portal: PortalKey,
@@ -171,6 +189,13 @@ pub struct SessionKey {
 pub struct StoredSession {
     pub record: SessionRecord,
     pub identity: RemoteIdentityKey,
+}
+
+/// A notice that may turn out wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidNotice {
+    /// `None` until the homeserver answered.
+    pub event: Option<OwnedEventId>,
 }
 
 /// Something to take in.
@@ -323,6 +348,9 @@ pub trait Storage: KeyStores {
         direction: Direction,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure>;
+
+    /// A notice about something that was not taken back.
+    async fn notice(&self, portal: &PortalKey, about: &str) -> Result<Option<SaidNotice>, Failure>;
 
     /// How often we asked for a message again.
     async fn retries_asked(

@@ -18,7 +18,7 @@ use crate::{
         bridged::Delivery,
         ids::{Lane, PortalKey},
         item::{
-            Destination, Envelope, OutboundEvent, OutboundRead, OutboundReceipt,
+            Destination, Envelope, OutboundEvent, OutboundNotice, OutboundRead, OutboundReceipt,
             OutboundReceiptKind, OutboundRedaction, OutboxItem, Shown,
         },
         limits,
@@ -84,6 +84,7 @@ impl Outbox {
             OutboxItem::Event(event) => self.event(event).await,
             OutboxItem::Redaction(redaction) => self.redaction(redaction).await,
             OutboxItem::Read(read) => self.read(read).await,
+            OutboxItem::Notice(notice) => self.notice(notice).await,
             OutboxItem::Envelope(envelope) => self.envelope(envelope).await,
             OutboxItem::Receipt(receipt) => self.receipt(receipt).await,
         }
@@ -120,6 +121,13 @@ impl Outbox {
         Ok(redaction.shows.clone().map(|shown| self.shown(shown, done)).unwrap_or_default())
     }
 
+    async fn notice(&self, notice: &OutboundNotice) -> Result<Vec<Change>, Failure> {
+        let OutboundNotice { event, portal, about } = notice;
+        let (portal, about) = (portal.clone(), about.clone());
+        let event = self.ports.homeserver.send(event).await?;
+        Ok(vec![Change::NoticeShown { portal, about, event }])
+    }
+
     async fn read(&self, read: &OutboundRead) -> Result<Vec<Change>, Failure> {
         let OutboundRead { reader, room, event } = read;
         match self.ports.homeserver.read(reader, room, event).await {
@@ -152,18 +160,27 @@ impl Outbox {
     async fn envelope(&self, envelope: &Envelope) -> Result<Vec<Change>, Failure> {
         let ghost = self.ports.namer.ghost_key(&envelope.to);
         let portal = PortalKey { login: envelope.login.clone(), ghost };
-        match self.link()?.send(envelope).await? {
-            Accepted::Stored => Ok(vec![Change::MessageDelivery {
-                portal,
-                remote_id: envelope.id.clone(),
-                delivery: Delivery::Sent,
-            }]),
+        let accepted = self.link()?.send(envelope).await?;
+        let message = self.ports.storage.message_by_remote(&portal, &envelope.id).await?;
+        match accepted {
+            Accepted::Stored => {
+                // A receipt may have been faster, and what was sent again was told the first time.
+                let news = message.filter(|message| message.delivery < Delivery::Sent);
+                let mut changes = match news {
+                    Some(message) => self.speech.sent(&portal, &message).await?,
+                    None => Vec::new(),
+                };
+                let (remote_id, delivery) = (envelope.id.clone(), Delivery::Sent);
+                changes.push(Change::MessageDelivery { portal, remote_id, delivery });
+                Ok(changes)
+            }
             Accepted::Refused { reason } => {
                 tracing::warn!(lane = ?portal, reason, "the network refused a message");
-                let about = format!("refused/{}", envelope.id.0);
                 let notice = Notice::RefusedByNetwork { reason };
-                let said = self.speech.to_portal(&portal, &notice, &about).await?;
-                Ok(said.into_iter().collect())
+                match message {
+                    Some(message) => self.speech.failed(&portal, &message, &notice).await,
+                    None => Ok(Vec::new()),
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{outcome::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
 use crate::{
     domain::{
-        bridged::{ActAs, Delivery, Direction},
+        bridged::{ActAs, Delivery, Direction, Message},
         ids::{Lane, PortalKey, RemoteMessageId},
         item::{InboundReceipt, InboundReceiptKind, OutboundRead, OutboxItem},
         limits,
@@ -50,6 +50,13 @@ impl Receipts {
             delivery,
         };
         let mut changes: Vec<Change> = receipt.messages.iter().map(moved).collect();
+        for id in &receipt.messages {
+            let message = self.ports.storage.message_by_remote(key, id).await?;
+            let ours = |message: &Message| message.direction == Direction::ToNetwork;
+            if let Some(message) = message.filter(ours) {
+                changes.extend(self.speech.delivered(key, &message).await?);
+            }
+        }
         if delivery == Delivery::Read {
             changes.extend(self.seen(key, receipt).await?);
         }
@@ -97,8 +104,7 @@ impl Receipts {
             tracing::warn!(row = row.id.0, count, "a contact cannot read a message of ours");
             let reason = "the contact's app could not decrypt it".to_owned();
             let notice = Notice::RefusedByNetwork { reason };
-            let about = format!("unreadable/{}", id.0);
-            changes.extend(self.speech.to_portal(key, &notice, &about).await?);
+            changes.extend(self.speech.failed(key, &message, &notice).await?);
         }
         Ok(Outcome::Done(changes))
     }

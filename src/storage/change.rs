@@ -4,8 +4,8 @@ use super::{
     choices, consent, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, inbox, login, management_room, message, outbox, portal, prekey, reaction, reading,
-    session, setting,
+    ghost, inbox, login, management_room, message, notice, outbox, portal, prekey, reaction,
+    reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -63,6 +63,11 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         Change::ReactionRemoved { portal, direction, target } => {
             reaction::remove(writer, portal, *direction, target).await
         }
+        Change::NoticeAdded { portal, about } => notice::add(writer, portal, about).await,
+        Change::NoticeShown { portal, about, event } => {
+            notice::set_event(writer, portal, about, event).await
+        }
+        Change::NoticeRemoved { portal, about } => notice::remove(writer, portal, about).await,
         Change::RetryAsked { portal, remote_id } => {
             message::count_retry(writer, portal, remote_id).await
         }

@@ -2,10 +2,13 @@
 //! is typing. And what nobody learns.
 
 use anyhow::{Context, Result, ensure};
+use matrix_sdk::{Room, ruma::EventId};
+use serde_json::{Value, json};
 
 use crate::support::{
     baileys::BaileysPerson,
     bridge::Plan,
+    matrix_client::must_be_clean,
     signs::{Signs, reads_aloud, reads_privately},
     wait::{PATIENCE, until},
     world::{PHONE, World, logs_in, starts_chat},
@@ -154,10 +157,62 @@ async fn who_switches_receipts_off_is_believed() -> Result<()> {
             "told of what was read in silence"
         );
         ensure!(bruno.saw_typing().await?.is_empty(), "told of typing");
-        let read = |receipt: &serde_json::Value| {
+        let read = |receipt: &Value| {
             receipt["content"][question.as_str()]["m.read"][ghost.as_str()].is_object()
         };
         ensure!(!signs.all(&room, "m.receipt").iter().any(read), "who does not tell was told");
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+/// What clients are told of a message, oldest first: the state, and to how many it was delivered.
+fn fates(signs: &Signs, room: &Room, event: &EventId) -> Vec<(String, usize)> {
+    let statuses = signs.all(room, "com.beeper.message_send_status");
+    let of_it = statuses.iter().filter(|it| it["content"]["m.relates_to"]["event_id"] == event.as_str());
+    let fate = |it: &Value| {
+        let to = it["content"]["delivered_to_users"].as_array().map_or(0, Vec::len);
+        (it["content"]["status"].as_str().unwrap_or_default().to_owned(), to)
+    };
+    of_it.map(fate).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fate_of_each_message_is_told() -> Result<()> {
+    let mut world = World::start("fate", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let signs = Signs::of(&alice);
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        let management = logs_in(&alice).await?;
+        let (room, ghost) = starts_chat(&alice, &management, PHONE).await?;
+        let hello = alice.says(&room, "hello").await?;
+        bruno.reads("hello").await?;
+        let success = |to| ("SUCCESS".to_owned(), to);
+        until("the message to be told delivered", PATIENCE, || async {
+            Ok((fates(&signs, &room, &hello) == [success(0), success(1)]).then_some(()))
+        })
+        .await?;
+
+        let fault = json!({"target": alice.id(), "nack": {"code": 403, "count": 1}});
+        world.network().fault(&fault).await?;
+        let refused = alice.says(&room, "a secret word").await?;
+        let notice = alice.reads_words(room.room_id(), &["does not allow writing"]).await?;
+        must_be_clean(&notice)?;
+        until("the failure to be told", PATIENCE, || async {
+            let expected = ("FAIL_PERMANENT".to_owned(), 0);
+            Ok((fates(&signs, &room, &refused) == [expected]).then_some(()))
+        })
+        .await?;
+        let notices = signs.all(&room, "m.room.message");
+        let notice = notices.iter().find(|it| it["event_id"] == notice.event.as_str());
+        let answers = notice.map(|it| it["content"]["m.relates_to"]["m.in_reply_to"].clone());
+        ensure!(answers == Some(json!({"event_id": refused})), "the notice answers {answers:?}");
+        for status in signs.all(&room, "com.beeper.message_send_status") {
+            ensure!(status["sender"] == ghost.as_str(), "{status}");
+            ensure!(!status.to_string().contains("secret"), "{status}");
+        }
         Ok(())
     };
     let told = told.await;

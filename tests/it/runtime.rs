@@ -12,6 +12,7 @@ mod contact;
 mod crashes;
 mod cut;
 mod faces;
+mod fate;
 mod homeserver;
 mod kinds;
 mod leaving;

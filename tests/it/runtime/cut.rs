@@ -21,8 +21,8 @@ use causeway::{
         Failure, KeyStores, Storage,
         network::LoginKeys,
         storage::{
-            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SessionKey,
-            StoredSession,
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SaidNotice,
+            SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -185,6 +185,7 @@ storage! {
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn newest_of(portal: &PortalKey, messages: &[RemoteMessageId]) -> Option<Message>;
     fn unread_up_to(portal: &PortalKey, last: &RemoteMessageId, limit: usize) -> Vec<RemoteMessageId>;
+    fn notice(portal: &PortalKey, about: &str) -> Option<SaidNotice>;
     fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
     fn setting(key: &'static str) -> Option<Vec<u8>>;
 }

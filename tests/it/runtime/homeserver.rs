@@ -13,6 +13,7 @@ use causeway::{
         bridged::ActAs,
         ids::GhostKey,
         item::{KeyChanges, OutboundEvent, RawEvent},
+        status::STATUS,
     },
     port::{
         Failure, Homeserver, RoomCipher,
@@ -43,6 +44,8 @@ struct State {
     typings: Vec<bool>,
     person_name: Option<String>,
     trouble: Option<Trouble>,
+    /// The same for sending alone.
+    sending_trouble: Option<Trouble>,
     /// Room keys that our users' machines have.
     keys: BTreeSet<String>,
     /// Room keys that only a fetch brings.
@@ -69,6 +72,10 @@ impl FakeHomeserver {
 
     pub(super) fn trouble(&self, trouble: Option<Trouble>) {
         self.state().trouble = trouble;
+    }
+
+    pub(super) fn sending_trouble(&self, trouble: Option<Trouble>) {
+        self.state().sending_trouble = trouble;
     }
 
     pub(super) fn receive_trouble(&self, trouble: Option<Trouble>) {
@@ -108,6 +115,21 @@ impl FakeHomeserver {
     /// The event ids of what the rooms show, in the same order.
     pub(super) fn shown_ids(&self) -> Vec<OwnedEventId> {
         self.sent().iter().filter(|sent| is_message(sent)).map(event_id).collect()
+    }
+
+    /// The contents of what the rooms show, before their encryption, oldest first.
+    pub(super) fn contents(&self) -> Vec<Value> {
+        let plain = |content: &Value| match &content["plain"] {
+            Value::Null => content.clone(),
+            plain => plain.clone(),
+        };
+        self.sent().iter().filter(|sent| is_message(sent)).map(|it| plain(&it.content)).collect()
+    }
+
+    /// What became of messages, as clients are told, oldest first.
+    pub(super) fn statuses(&self) -> Vec<Value> {
+        let is_status = |sent: &&OutboundEvent| sent.event_type == STATUS;
+        self.sent().iter().filter(is_status).map(|sent| sent.content.clone()).collect()
     }
 
     /// What our users redacted, oldest first.
@@ -157,7 +179,7 @@ impl FakeHomeserver {
 }
 
 fn is_message(sent: &OutboundEvent) -> bool {
-    !["m.reaction", REDACTION].contains(&sent.event_type.as_str())
+    !["m.reaction", REDACTION, STATUS].contains(&sent.event_type.as_str())
 }
 
 fn event_id(sent: &OutboundEvent) -> OwnedEventId {
@@ -226,11 +248,12 @@ impl Homeserver for FakeHomeserver {
 
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {
         let mut state = self.state();
-        Trouble::befall(state.trouble, ())?;
+        Trouble::befall(state.trouble.or(state.sending_trouble), ())?;
         state.sends.push(event.clone());
         let id = event_id(event);
         if !state.timeline.iter().any(|(known, _)| *known == id) {
-            state.timeline.push((id.clone(), Some(event.sender.clone())));
+            let by = is_message(event).then(|| event.sender.clone());
+            state.timeline.push((id.clone(), by));
         }
         Ok(id)
     }

@@ -38,14 +38,8 @@ impl Stage {
         }
         self.until("the texts", || self.homeserver.shown().len() == before + texts.len()).await;
         self.until("all taken", || self.network.unacknowledged() == 0).await;
-        let mut ids: Vec<String> = Vec::new();
-        for sent in self.homeserver.sends() {
-            let id = format!("$sent-{}", sent.transaction_id);
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids.split_off(ids.len() - texts.len())
+        let mut ids = self.homeserver.shown_ids();
+        ids.split_off(ids.len() - texts.len()).iter().map(ToString::to_string).collect()
     }
 
     async fn settles(&self) {

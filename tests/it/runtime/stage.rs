@@ -53,6 +53,8 @@ pub(super) struct Stage {
     pub(super) clock: Arc<ManualClock>,
     pub(super) set_aside: Arc<Mutex<Vec<String>>>,
     inbox_rows_max: u64,
+    /// Read when the process begins.
+    pub(super) message_status: bool,
     events: u32,
     transactions: u32,
     starts: u64,
@@ -89,6 +91,7 @@ impl Stage {
             clock: Arc::default(),
             set_aside: Arc::default(),
             inbox_rows_max,
+            message_status: true,
             events: 0,
             transactions: 0,
             starts: 0,
@@ -151,6 +154,7 @@ impl Stage {
             clock: self.clock.clone(),
             entropy,
             namer: GhostNamer::new([9; 32]),
+            message_status: self.message_status,
         };
         let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
         let rooms = Rooms::new(ports.clone());

@@ -5,7 +5,10 @@ use causeway::{
         bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
     },
-    port::{Retry, Storage as _, storage::Change},
+    port::{
+        Retry, Storage as _,
+        storage::{Change, SaidNotice},
+    },
     signal::{RemoteIdentityKey, SessionRecord},
 };
 
@@ -31,6 +34,7 @@ on_both!(
     messages_are_read_in_their_order_and_once,
     a_side_has_one_reaction_to_a_message,
     retries_are_counted,
+    a_notice_is_remembered_until_it_is_taken_back,
     prekeys_are_spent_and_their_ids_never_reused,
     a_session_is_replaced_whole,
 );
@@ -286,6 +290,26 @@ async fn retries_are_counted(place: Place) {
         storage.commit(vec![asked]).await.unwrap();
     }
     assert_eq!(storage.retries_asked(&portal_key("l2", "g1"), &id).await.unwrap(), 0);
+}
+
+async fn a_notice_is_remembered_until_it_is_taken_back(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (portal, about) = (portal_key("l1", "g1"), "$failed".to_owned());
+    let found = async || storage.notice(&portal, "$failed").await.unwrap();
+    let commit = async |change| storage.commit(vec![change]).await.unwrap();
+    assert_eq!(found().await, None);
+    let added = || Change::NoticeAdded { portal: portal.clone(), about: about.clone() };
+    commit(added()).await;
+    assert_eq!(found().await, Some(SaidNotice { event: None }));
+    let shown = event("notice");
+    let event = shown.clone();
+    commit(Change::NoticeShown { portal: portal.clone(), about: about.clone(), event }).await;
+    commit(added()).await;
+    assert_eq!(found().await, Some(SaidNotice { event: Some(shown) }));
+    assert_eq!(storage.notice(&portal_key("l2", "g1"), "$failed").await.unwrap(), None);
+    commit(Change::NoticeRemoved { portal: portal.clone(), about: about.clone() }).await;
+    assert_eq!(found().await, None);
 }
 
 async fn prekeys_are_spent_and_their_ids_never_reused(place: Place) {
