@@ -59,6 +59,8 @@ pub const TYPING_TO_MATRIX: Pace = Pace {
 pub const TYPING_TIMEOUT: Duration = Duration::from_secs(25);
 /// Chats in which somebody may type at the same time, each way; more go untold.
 pub const TYPING_CHATS_MAX: usize = 1_000;
+/// The shortest time between two changes of a ghost's name.
+pub const RENAMING_PAUSE: Duration = Duration::from_mins(1);
 /// Characters of a display name that are taken over from the network.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 /// Before something about a message whose event is still on its way is looked at again.

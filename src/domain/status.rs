@@ -1,7 +1,8 @@
 //! What clients that know it are told of each message of the person: `com.beeper.message_send_status`.
 //!
-//! It is sent in the clear, so it holds nothing of the message: a reference, a state, and for what
-//! failed the sentence of the notice, which never quotes.
+//! It is sent in the clear, so it holds nothing of the message, not even its kind or length: a
+//! reference, a state, and for what failed the sentence of the notice, if that says nothing of what
+//! only who decrypted the message can know.
 
 use ruma::{EventId, UserId};
 use serde_json::{Value, json};
@@ -30,9 +31,13 @@ pub fn failed(event: &EventId, notice: &Notice) -> Value {
     let state = if may_be_sent_again(notice) { "FAIL_RETRIABLE" } else { "FAIL_PERMANENT" };
     let mut status = status(event, state);
     status["reason"] = json!(reason(notice));
-    status["message"] = json!(notice.text());
+    status["message"] =
+        json!(if is_for_everybody(notice) { notice.text() } else { UNSAID.to_owned() });
     status
 }
+
+/// What stands in the clear instead of a sentence about what was decrypted.
+const UNSAID: &str = "This message was not sent. The notice in this room says why.";
 
 fn status(event: &EventId, state: &str) -> Value {
     json!({
@@ -50,6 +55,22 @@ fn may_be_sent_again(notice: &Notice) -> bool {
             | Notice::EventUndecryptable
             | Notice::ContactWithoutKeys
             | Notice::ContactKeysInvalid
+            | Notice::NotLoggedIn
+    )
+}
+
+/// Whether the sentence could be said by somebody who cannot decrypt the message.
+fn is_for_everybody(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::UnencryptedRoom
+            | Notice::UnencryptedMessage
+            | Notice::NotYours
+            | Notice::RoomKeyMissing
+            | Notice::EventUndecryptable
+            | Notice::ContactWithoutKeys
+            | Notice::ContactKeysInvalid
+            | Notice::RefusedByNetwork { .. }
             | Notice::NotLoggedIn
     )
 }
@@ -110,7 +131,9 @@ mod tests {
         ] {
             let status = failed(event_id!("$1"), &notice);
             check(&status, expected);
-            assert_eq!(status["message"], notice.text());
+            let unsaid = matches!(notice, Notice::TooLong { .. });
+            assert_eq!(status["message"] == UNSAID, unsaid, "{status}");
+            assert_eq!(status["message"] == notice.text(), !unsaid, "{status}");
         }
     }
 }

@@ -2,7 +2,10 @@
 //! is typing. And what nobody learns.
 
 use anyhow::{Context, Result, ensure};
-use matrix_sdk::{Room, ruma::EventId};
+use matrix_sdk::{
+    Room,
+    ruma::{EventId, UserId},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -170,7 +173,8 @@ async fn who_switches_receipts_off_is_believed() -> Result<()> {
 /// What clients are told of a message, oldest first: the state, and to how many it was delivered.
 fn fates(signs: &Signs, room: &Room, event: &EventId) -> Vec<(String, usize)> {
     let statuses = signs.all(room, "com.beeper.message_send_status");
-    let of_it = statuses.iter().filter(|it| it["content"]["m.relates_to"]["event_id"] == event.as_str());
+    let of_it =
+        statuses.iter().filter(|it| it["content"]["m.relates_to"]["event_id"] == event.as_str());
     let fate = |it: &Value| {
         let to = it["content"]["delivered_to_users"].as_array().map_or(0, Vec::len);
         (it["content"]["status"].as_str().unwrap_or_default().to_owned(), to)
@@ -213,6 +217,44 @@ async fn the_fate_of_each_message_is_told() -> Result<()> {
             ensure!(status["sender"] == ghost.as_str(), "{status}");
             ensure!(!status.to_string().contains("secret"), "{status}");
         }
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+/// What a person's client calls somebody in a room.
+async fn name_of(room: &Room, user: &UserId) -> Result<Option<String>> {
+    let member = room.get_member_no_sync(user).await?;
+    Ok(member.and_then(|member| member.display_name().map(str::to_owned)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contacts_are_called_what_they_call_themselves_and_people_too() -> Result<()> {
+    let mut world = World::start("names", Plan::default()).await?;
+    let told = async {
+        let (alice, amin) = (world.person("alice").await?, world.person("amin").await?);
+        let mut bailey = BaileysPerson::join(&world.emulator, &world.run, PHONE).await?;
+        let mut rooms = Vec::new();
+        for person in [&alice, &amin] {
+            let management = logs_in(person).await?;
+            rooms.push(starts_chat(person, &management, PHONE).await?);
+        }
+        let [(hers, ghost), (his, same)] = &rooms[..] else { anyhow::bail!("two rooms") };
+        ensure!(ghost == same, "one contact, two ghosts");
+        // What she calls the contact is hers.
+        hers.set_name("my landlord".to_owned()).await?;
+        bailey.says(alice.id(), "hi").await?;
+        for room in [hers, his] {
+            until("both to see the contact's own name", PATIENCE, || async {
+                Ok(name_of(room, ghost).await?.filter(|name| name == "Bailey"))
+            })
+            .await?;
+        }
+        ensure!(his.name().as_deref() != Some("my landlord"), "he sees what she calls them");
+        alice.says(hers, "hello").await?;
+        let read = bailey.reads("hello").await?;
+        ensure!(read["name"] == "alice", "the contact sees {read}");
         Ok(())
     };
     let told = told.await;

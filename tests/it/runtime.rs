@@ -16,6 +16,7 @@ mod fate;
 mod homeserver;
 mod kinds;
 mod leaving;
+mod names;
 mod network;
 mod receipts;
 mod stage;

@@ -1,5 +1,7 @@
 //! The client against a homeserver that answers what the test says.
 
+mod ephemeral;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, http::HeaderValue, response::Response};

@@ -43,6 +43,8 @@ struct State {
     /// Whether a ghost was said to be typing.
     typings: Vec<bool>,
     person_name: Option<String>,
+    /// The names that ghosts were given, oldest first.
+    ghost_names: Vec<String>,
     trouble: Option<Trouble>,
     /// The same for sending alone.
     sending_trouble: Option<Trouble>,
@@ -165,6 +167,10 @@ impl FakeHomeserver {
         self.state().reads.clone()
     }
 
+    pub(super) fn ghost_names(&self) -> Vec<String> {
+        self.state().ghost_names.clone()
+    }
+
     pub(super) fn rename_person(&self, name: &str) {
         self.state().person_name = Some(name.to_owned());
     }
@@ -210,8 +216,13 @@ impl Homeserver for FakeHomeserver {
         Some(ActAs::Ghost(GhostKey(key.to_owned())))
     }
 
-    async fn ensure_user(&self, _who: &ActAs, _display_name: Option<&str>) -> Result<(), Failure> {
-        Trouble::befall(self.state().trouble, ())
+    async fn ensure_user(&self, who: &ActAs, display_name: Option<&str>) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if let (ActAs::Ghost(_), Some(name)) = (who, display_name) {
+            state.ghost_names.push(name.to_owned());
+        }
+        Ok(())
     }
 
     async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure> {

@@ -24,7 +24,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// What a person got, as the person's WhatsApp shows it.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Received {
-    pub(crate) id: String,
     /// Under what name it shows the sender.
     pub(crate) display_name: Option<String>,
     /// Of a file, the caption.
