@@ -24,7 +24,8 @@ pub(super) fn read(stanza: &ReceiptStanza, context: &Context<'_>) -> Turn {
         }
     };
     let from = stanza.route.from.as_ref().and_then(address);
-    let few = 1 + stanza.more_ids.len() <= RECEIPT_MESSAGES_MAX;
+    // The stanza's own id is one more.
+    let few = stanza.more_ids.len() < RECEIPT_MESSAGES_MAX;
     let messages = stanza.ids().map(message_id).collect::<Option<Vec<_>>>().filter(|_| few);
     match (from, messages, reference(ack.clone(), context)) {
         (Some(from), Some(messages), Some(reference)) => Turn::HandOn(Inbound::Receipt {

@@ -119,23 +119,23 @@ impl Speech {
     }
 
     async fn taken_back(&self, key: &PortalKey, about: &str, notice: &Notice) -> Said {
-        let Some(SaidNotice { event }) = self.ports.storage.notice(key, about).await? else {
+        let storage = &self.ports.storage;
+        let Some(SaidNotice { mut event }) = storage.notice(key, about).await? else {
             return Ok(Vec::new());
         };
-        let mut said = vec![Change::NoticeRemoved { portal: key.clone(), about: about.to_owned() }];
-        match event {
-            Some(event) => {
-                let name = format!("{about}/{}/{event}", notice.name());
-                let framing = Framing::Replaces(&event);
-                said.extend(self.framed(key, notice, &name, framing).await?);
-            }
+        if event.is_none() {
             // Its own event waits in the same lane, unless it was set aside.
-            None => {
-                let (lane, to) = (Lane::Portal(key.clone()), Destination::Homeserver);
-                if self.ports.storage.outbox_next(&lane, &to).await?.is_some() {
-                    return Err(Failure::later("a notice to be edited is not sent yet"));
-                }
+            let (lane, to) = (Lane::Portal(key.clone()), Destination::Homeserver);
+            if storage.outbox_next(&lane, &to).await?.is_some() {
+                return Err(Failure::later("a notice to be edited is not sent yet"));
             }
+            // It may have been sent between the two questions.
+            event = storage.notice(key, about).await?.and_then(|said| said.event);
+        }
+        let mut said = vec![Change::NoticeRemoved { portal: key.clone(), about: about.to_owned() }];
+        if let Some(event) = event {
+            let name = format!("{about}/{}/{event}", notice.name());
+            said.extend(self.framed(key, notice, &name, Framing::Replaces(&event)).await?);
         }
         Ok(said)
     }
