@@ -1,6 +1,7 @@
 //! Management-room commands: parse, authorise, answer.
 
 mod answer;
+mod choices;
 mod parse;
 
 use std::{collections::BTreeSet, fmt, sync::Mutex};
@@ -43,6 +44,8 @@ impl Commands for Bot {
             Command::Agree => self.agree(person).await,
             Command::Start { phone } => self.start(person, phone.as_deref()).await,
             Command::Status => self.status(person).await,
+            Command::ReadReceipts { on } => self.read_receipts(person, on).await,
+            Command::Typing { on } => self.typing(person, on).await,
             Command::Logout => self.logout(person).await,
             Command::Unknown => Ok(answer::UNKNOWN.to_owned()),
         }

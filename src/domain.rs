@@ -6,7 +6,9 @@
 pub mod attachment;
 pub mod bridged;
 pub mod capability;
+pub mod choices;
 pub mod consent;
+pub mod ephemeral;
 pub mod event;
 mod fallback;
 pub mod hosting;
@@ -22,4 +24,6 @@ pub mod part;
 pub mod permission;
 pub mod phone;
 pub mod sequence;
+pub mod status;
 pub mod text;
+pub mod typing;

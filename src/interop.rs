@@ -28,7 +28,7 @@ use causeway_wire::{
     jid::{Jid, Server},
     noise::KeyPair,
     payload::InteropLogin,
-    stanza::Query,
+    stanza::{Personal, Query},
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -147,7 +147,8 @@ impl Interop {
         let login = InteropLogin {
             account,
             token: token.as_str().as_bytes().to_vec(),
-            read_receipts: self.profile.read_receipts,
+            read_receipts: self.profile.read_receipts && who.introduction.read_receipts,
+            push_name: who.introduction.display_name.clone().map(Personal),
             version: self.profile.protocol_version,
         };
         login

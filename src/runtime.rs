@@ -18,6 +18,7 @@ mod outbox;
 mod outcome;
 mod ports;
 mod prekeys;
+mod reading;
 mod receipts;
 mod rooms;
 mod sessions;
@@ -26,6 +27,7 @@ mod speech;
 mod stop;
 mod to_matrix;
 mod to_network;
+mod typing;
 
 pub use cleaner::clean;
 pub use connection::{ConnectionState, Links};

@@ -5,6 +5,7 @@
 //! anything: it must not know of Matrix or of the network more than the ids that name rows.
 
 mod change;
+mod choices;
 mod consent;
 mod counter;
 mod crypto_store;
@@ -16,10 +17,12 @@ mod inbox;
 mod login;
 mod management_room;
 mod message;
+mod notice;
 mod outbox;
 mod portal;
 mod prekey;
 mod reaction;
+mod reading;
 mod seal;
 mod session;
 mod setting;
@@ -35,6 +38,7 @@ use self::database::Database;
 use crate::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        choices::Choices,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -45,7 +49,7 @@ use crate::{
         network::LoginKeys,
         storage::{
             Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, OutboxRow,
-            SessionKey, StoredSession,
+            SaidNotice, SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -163,6 +167,10 @@ impl Storage for SqlStorage {
         Ok(login::of(&self.database, person).await?)
     }
 
+    async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
+        Ok(choices::of(&self.database, login).await?)
+    }
+
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure> {
         Ok(login::keys(&self.database, id).await?)
     }
@@ -227,6 +235,27 @@ impl Storage for SqlStorage {
         remote_id: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure> {
         Ok(reaction::target(&self.database, portal, direction, remote_id).await?)
+    }
+
+    async fn newest_of(
+        &self,
+        portal: &PortalKey,
+        messages: &[RemoteMessageId],
+    ) -> Result<Option<Message>, Failure> {
+        Ok(reading::newest_of(&self.database, portal, messages).await?)
+    }
+
+    async fn unread_up_to(
+        &self,
+        portal: &PortalKey,
+        last: &RemoteMessageId,
+        limit: usize,
+    ) -> Result<Vec<RemoteMessageId>, Failure> {
+        Ok(reading::unread_up_to(&self.database, portal, last, limit).await?)
+    }
+
+    async fn notice(&self, portal: &PortalKey, about: &str) -> Result<Option<SaidNotice>, Failure> {
+        Ok(notice::find(&self.database, portal, about).await?)
     }
 
     async fn retries_asked(

@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let logins = Logins::new(&ports, &hints, &links, &rooms, backoff, stop.clone());
     let bot = Arc::new(Bot::new(logins.clone(), config.permissions.clone()));
     let homeserver_face = HomeserverFace {
-        intake: Intake::new(ports.clone(), hints.clone()),
+        intake: Intake::new(ports.clone(), hints.clone(), &links),
         homeserver: Arc::clone(&ports.homeserver),
         storage: Arc::clone(&ports.storage),
         hs_token: config.appservice.hs_token.expose().into(),
@@ -132,6 +132,7 @@ async fn ports(config: &Config) -> anyhow::Result<Ports> {
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),
+        message_status: config.appservice.message_status,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use ruma::OwnedUserId;
 
-use super::Bot;
+use super::{Bot, choices};
 use crate::{
     domain::{bridged::LoginState, consent::consent_text},
     port::{Failure, network::Resolved},
@@ -13,7 +13,9 @@ pub(super) const HELP: &str = "I connect you to WhatsApp contacts who allow thir
     \n\
     `login` – what connecting means, and how to agree to it\n\
     `start +33 6 12 34 56 78` – write to the contact with that phone number\n\
-    `status` – whether you are connected\n\
+    `status` – whether you are connected, and what contacts see of you\n\
+    `read-receipts on` or `off` – whether contacts see that you read their messages\n\
+    `typing on` or `off` – whether contacts see that you are typing\n\
     `logout` – leave, and delete your keys\n\
     `help` – this list";
 pub(super) const UNKNOWN: &str = "I do not know that command. Send `help` for the list.";
@@ -23,7 +25,7 @@ const NOT_CONNECTED: &str = "You are not connected to WhatsApp. Send `login` to 
 const CONNECTED_ALREADY: &str = "You are connected already. Send `status` to see how it stands.";
 const JUST_LEAVING: &str = "You are just leaving. Send `login` again when `status` says that you \
     are not connected.";
-const LOGIN_FIRST: &str = "You are not connected to WhatsApp. Send `login` first.";
+pub(super) const LOGIN_FIRST: &str = "You are not connected to WhatsApp. Send `login` first.";
 const READ_FIRST: &str = "Please read first what you would agree to: send `login`.";
 const CONNECTED: &str = "You are connected to WhatsApp. Send `start` and a phone number to write \
     to somebody.";
@@ -41,7 +43,7 @@ const LEAVING_LATER: &str = "WhatsApp cannot be reached at the moment. I go on t
     confirms that you left, your keys are deleted.";
 const WAS_NOT_CONNECTED: &str = "You are not connected to WhatsApp.";
 
-type Answered = Result<String, Failure>;
+pub(super) type Answered = Result<String, Failure>;
 
 impl Bot {
     pub(super) async fn login(&self, person: &OwnedUserId) -> Answered {
@@ -107,7 +109,10 @@ impl Bot {
             LoginState::Enlisting => {
                 Ok(format!("WhatsApp does not know you yet: {}.", described(&state)))
             }
-            LoginState::Active => Ok(format!("{}.", capitalized(&described(&state)))),
+            LoginState::Active => {
+                let seen = choices::described(self.logins.choices(&login.id).await?);
+                Ok(format!("{}. {seen}", capitalized(&described(&state))))
+            }
         }
     }
 

@@ -15,6 +15,13 @@ pub(super) enum Command {
         phone: Option<String>,
     },
     Status,
+    /// Whether to tell of reading; `None` if what followed is neither `on` nor `off`.
+    ReadReceipts {
+        on: Option<bool>,
+    },
+    Typing {
+        on: Option<bool>,
+    },
     Logout,
     Unknown,
 }
@@ -30,9 +37,19 @@ impl Command {
             ("agree", "") => Self::Agree,
             ("start", number) => Self::Start { phone: phone::international_digits(number) },
             ("status", "") => Self::Status,
+            ("read-receipts", choice) => Self::ReadReceipts { on: switch(choice) },
+            ("typing", choice) => Self::Typing { on: switch(choice) },
             ("logout", "") => Self::Logout,
             _ => Self::Unknown,
         }
+    }
+}
+
+fn switch(choice: &str) -> Option<bool> {
+    match choice.to_lowercase().as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 
@@ -44,6 +61,8 @@ impl fmt::Debug for Command {
             Self::Agree => "Agree",
             Self::Start { .. } => "Start(…)",
             Self::Status => "Status",
+            Self::ReadReceipts { .. } => "ReadReceipts",
+            Self::Typing { .. } => "Typing",
             Self::Logout => "Logout",
             Self::Unknown => "Unknown",
         })
@@ -70,6 +89,10 @@ mod tests {
         check("start", &Command::Start { phone: None });
         check("status", &Command::Status);
         check("logout", &Command::Logout);
+        check("read-receipts off", &Command::ReadReceipts { on: Some(false) });
+        check("!Typing ON", &Command::Typing { on: Some(true) });
+        check("typing", &Command::Typing { on: None });
+        check("read-receipts maybe", &Command::ReadReceipts { on: None });
     }
 
     #[test]

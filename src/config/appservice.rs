@@ -33,6 +33,11 @@ section! {
 
         /// What the names of ghosts and the aliases of rooms begin with.
         ghost_prefix: Localpart = Default(r#""whatsapp_""#),
+
+        /// Whether clients that know `com.beeper.message_send_status` are told of each message that
+        /// it was sent, that it arrived, or why not. It is one more event or two for each message,
+        /// without any of its content. Everybody else has notices and read receipts.
+        message_status: bool = Default("true"),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use ruma::{OwnedRoomId, OwnedUserId};
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub enum InboxItem {
     Receipt(InboundReceipt),
     /// The network says that a person's identity key changed.
     IdentityChanged(RemoteUser),
+    /// The portal's person read its room.
+    Read(ReadUpTo),
 }
 
 /// A Matrix event, unparsed. A malformed one spoils only itself.
@@ -73,6 +75,14 @@ pub struct InboundMessage {
     pub ciphertext: Option<Ciphertext>,
 }
 
+/// How far the person of a portal read its room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReadUpTo {
+    pub room: OwnedRoomId,
+    /// Several where the room has threads; in no order.
+    pub events: Vec<OwnedEventId>,
+}
+
 /// What a receipt says of messages that we sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InboundReceipt {
@@ -98,6 +108,8 @@ pub enum OutboxItem {
     Receipt(OutboundReceipt),
     Event(OutboundEvent),
     Redaction(OutboundRedaction),
+    Read(OutboundRead),
+    Notice(OutboundNotice),
 }
 
 impl OutboxItem {
@@ -105,7 +117,9 @@ impl OutboxItem {
         match self {
             Self::Envelope(Envelope { login, .. })
             | Self::Receipt(OutboundReceipt { login, .. }) => Destination::Network(login.clone()),
-            Self::Event(_) | Self::Redaction(_) => Destination::Homeserver,
+            Self::Event(_) | Self::Redaction(_) | Self::Read(_) | Self::Notice(_) => {
+                Destination::Homeserver
+            }
         }
     }
 }
@@ -169,6 +183,8 @@ pub struct OutboundReceipt {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum OutboundReceiptKind {
     Delivered,
+    /// The person read them.
+    Read,
     /// We could not decrypt: please send again, in a new session that starts with this one-time
     /// prekey of ours. `sent_at` is the message's own timestamp.
     Retry {
@@ -203,6 +219,22 @@ pub struct OutboundRedaction {
     /// The message whose event is redacted.
     pub redacts: RemoteMessageId,
     pub shows: Option<Shown>,
+}
+
+/// An event that says that a message failed. Its id is remembered: it may have to be edited.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutboundNotice {
+    pub event: OutboundEvent,
+    pub portal: PortalKey,
+    pub about: String,
+}
+
+/// A ghost's read receipt: its contact read the room up to this event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutboundRead {
+    pub reader: ActAs,
+    pub room: OwnedRoomId,
+    pub event: OwnedEventId,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bridged::Timestamp;
+use super::{bridged::Timestamp, typing::Pace};
 
 /// Events, to-device messages and ephemeral events of one transaction, together.
 pub const TRANSACTION_ITEMS_MAX: usize = 1_000;
@@ -35,6 +35,32 @@ pub const SOUNDING_BACKOFF: Backoff =
 /// One-time prekeys are refilled to `PREKEYS_FULL` when fewer than `PREKEYS_LOW` are left.
 pub const PREKEYS_FULL: u32 = 100;
 pub const PREKEYS_LOW: u32 = 20;
+/// Messages that one read receipt to the network names; more are told in further ones.
+pub const READ_RECEIPT_MESSAGES_MAX: usize = 100;
+/// Messages that one receipt of the network may name.
+pub const RECEIPT_MESSAGES_MAX: usize = 1_000;
+/// Events before a read one that are looked through for a message of the contact.
+pub const READ_LOOK_BACK: u32 = 20;
+/// How the network is told that a person types. Its apps let it run out after some 25 seconds, and
+/// the homeserver says when it ends; the bound is for when that word was lost.
+pub const TYPING_TO_NETWORK: Pace = Pace {
+    pause: Duration::from_secs(3),
+    renewal: Duration::from_secs(10),
+    lasts: Duration::from_mins(5),
+};
+/// How a room is told that the contact types. The network need not say when it ends: its apps
+/// repeat it for as long as it lasts.
+pub const TYPING_TO_MATRIX: Pace = Pace {
+    pause: Duration::from_secs(3),
+    renewal: Duration::from_secs(10),
+    lasts: Duration::from_secs(25),
+};
+/// After which the homeserver ends a ghost's typing if it hears no more of it.
+pub const TYPING_TIMEOUT: Duration = Duration::from_secs(25);
+/// Chats in which somebody may type at the same time, each way; more go untold.
+pub const TYPING_CHATS_MAX: usize = 1_000;
+/// The shortest time between two changes of a ghost's name.
+pub const RENAMING_PAUSE: Duration = Duration::from_mins(1);
 /// Characters of a display name that are taken over from the network.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 /// Before something about a message whose event is still on its way is looked at again.

@@ -45,6 +45,10 @@ pub enum Notice {
     MessageKindNotShown { kind: String },
     /// The contact's identity key is another one.
     IdentityChanged,
+    /// A message that was said to have failed arrived.
+    ArrivedAfterAll,
+    /// A message of the contact that was said to be undecryptable was read.
+    ReadableAfterAll,
 }
 
 impl Notice {
@@ -68,6 +72,8 @@ impl Notice {
             Self::MessageUndecryptable => "message-undecryptable",
             Self::MessageKindNotShown { .. } => "message-kind-not-shown",
             Self::IdentityChanged => "identity-changed",
+            Self::ArrivedAfterAll => "arrived-after-all",
+            Self::ReadableAfterAll => "readable-after-all",
         }
     }
 
@@ -130,6 +136,12 @@ impl Notice {
             Self::IdentityChanged => "This contact's security keys have changed: they have a new \
                 phone or installed WhatsApp again. If that surprises you, ask them in another way."
                 .to_owned(),
+            Self::ArrivedAfterAll => "It took longer, but this message has arrived. There is \
+                nothing to do."
+                .to_owned(),
+            Self::ReadableAfterAll => "A message of this contact could not be decrypted at first. \
+                It has come again and can be read now; there is nothing to do."
+                .to_owned(),
         }
     }
 }
@@ -146,6 +158,8 @@ mod tests {
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },
             Notice::IdentityChanged,
+            Notice::ArrivedAfterAll,
+            Notice::ReadableAfterAll,
             Notice::Earlier(Earlier::EditSentAnew),
             Notice::Earlier(Earlier::CopyStays),
             Notice::Earlier(Earlier::DeletedUnknown),

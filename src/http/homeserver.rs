@@ -134,7 +134,12 @@ fn parsed(body: &Body) -> Transaction {
         one_time_key_counts: read("org.matrix.msc3202.device_one_time_keys_count"),
         unused_fallback_key_types: read("org.matrix.msc3202.device_unused_fallback_key_types"),
     };
-    Transaction { events, keys }
+    // The stable name since version 1.13 of the specification, and the one before (MSC2409).
+    let names = ["ephemeral", "de.sorunome.msc2409.ephemeral"];
+    let ephemeral = names.into_iter().map(|name| list(body, name)).find(|list| !list.is_empty());
+    let ephemeral = ephemeral.unwrap_or_default();
+    let ephemeral = ephemeral.iter().filter_map(|item| serde_json::from_str(item.get()).ok());
+    Transaction { events, keys, ephemeral: ephemeral.collect() }
 }
 
 fn list(body: &Body, name: &str) -> Vec<Box<RawValue>> {
@@ -182,11 +187,20 @@ mod tests {
             "events": [1, {"type": "x"}],
             "de.sorunome.msc2409.to_device": [{"type": "m.room_key_request"}],
             "org.matrix.msc3202.device_lists": {"changed": ["@a:b.c", "no id", 3]},
+            "de.sorunome.msc2409.ephemeral": [{"type": "m.typing"}, {"type": "m.receipt"}],
         });
         let transaction = parsed(&serde_json::from_str(&body.to_string()).unwrap());
         assert_eq!(transaction.events.len(), 2);
         assert_eq!(transaction.keys.to_device.len(), 1);
+        assert_eq!(transaction.ephemeral.len(), 2);
         assert_eq!(transaction.keys.device_lists_changed.len(), 1);
         assert!(parsed(&Body::new()).keys.is_empty());
+    }
+
+    #[test]
+    fn ephemeral_events_under_both_names_are_read_once() {
+        let body = json!({"ephemeral": [1], "de.sorunome.msc2409.ephemeral": [1]});
+        let transaction = parsed(&serde_json::from_str(&body.to_string()).unwrap());
+        assert_eq!(transaction.ephemeral, [json!(1)]);
     }
 }

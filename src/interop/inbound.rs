@@ -1,6 +1,7 @@
 //! What a stanza that is no answer means to us: a file a family. Values in, values out; the
 //! connection does what a [`Turn`] says.
 
+mod chatstate;
 mod message;
 mod notification;
 mod query;
@@ -66,7 +67,8 @@ pub(super) fn read(stanza: Stanza, context: &Context<'_>) -> Turn {
         Stanza::Ack(_) => Turn::Ignore("an acknowledgement that nobody waits for"),
         Stanza::Success(_) => Turn::Ignore("a second success"),
         Stanza::Ib(_) => Turn::Ignore("news of the connection"),
-        Stanza::Chatstate(_) | Stanza::Presence(_) => Turn::Ignore("a sign of life"),
+        Stanza::Chatstate(chatstate) => chatstate::read(&chatstate),
+        Stanza::Presence(_) => Turn::Ignore("a sign of life"),
     }
 }
 

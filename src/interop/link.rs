@@ -3,6 +3,7 @@
 mod keys;
 mod lookup;
 mod messages;
+mod typing;
 
 use std::{fmt, sync::Arc};
 
@@ -67,6 +68,10 @@ impl NetworkLink for Link {
         bundle: Option<&OurBundle>,
     ) -> Result<(), Failure> {
         self.deliver_receipt(receipt, bundle).await
+    }
+
+    async fn typing(&self, to: &RemoteUser, typing: bool) -> Result<(), Failure> {
+        self.tell_typing(to, typing).await
     }
 
     async fn resolve(&self, phone: &str) -> Result<Resolved, Failure> {

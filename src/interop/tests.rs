@@ -24,7 +24,7 @@ use crate::{
     },
     port::{
         Clock, Entropy,
-        network::{Credentials, LoginKeys},
+        network::{Credentials, Introduction, LoginKeys},
     },
     signal::{OurIdentity, SignedPreKey},
 };
@@ -93,5 +93,6 @@ fn credentials() -> Credentials {
             signed_prekey: SignedPreKey::generate(1, &identity, 0, &mut rng()).unwrap(),
             identity,
         },
+        introduction: Introduction { display_name: Some("Ana".to_owned()), read_receipts: true },
     }
 }

@@ -5,6 +5,7 @@
 //! advertises less than it serves (appservice facts, 1).
 
 mod call;
+mod ephemeral;
 mod media;
 mod refusal;
 mod rooms;
@@ -13,7 +14,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ruma::{
@@ -147,6 +148,10 @@ impl Homeserver for MatrixHomeserver {
         }
     }
 
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure> {
+        self.fetch_display_name(person).await
+    }
+
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
         self.ensure_direct_room(room).await
     }
@@ -178,6 +183,29 @@ impl Homeserver for MatrixHomeserver {
         event: &EventId,
     ) -> Result<Option<RawEvent>, Failure> {
         self.fetch_event(who, room, event).await
+    }
+
+    async fn messages_before(
+        &self,
+        sender: &ActAs,
+        room: &RoomId,
+        event: &EventId,
+        limit: u32,
+    ) -> Result<Vec<OwnedEventId>, Failure> {
+        self.list_messages_before(sender, room, event, limit).await
+    }
+
+    async fn read(&self, who: &ActAs, room: &RoomId, event: &EventId) -> Result<(), Failure> {
+        self.send_read_receipt(who, room, event).await
+    }
+
+    async fn typing(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        lasts: Option<Duration>,
+    ) -> Result<(), Failure> {
+        self.send_typing(who, room, lasts).await
     }
 
     async fn ping(&self) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! What our users do on the homeserver. The adapter holds the `as_token` and acts as each user
 //! with the user's own device.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use ruma::{MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::Value;
@@ -49,6 +51,9 @@ pub trait Homeserver: Send + Sync {
     /// Makes the user exist under this name. Safe to repeat.
     async fn ensure_user(&self, who: &ActAs, display_name: Option<&str>) -> Result<(), Failure>;
 
+    /// The name that a person shows to everybody, if they have one.
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure>;
+
     /// Creates the room, encrypted from its first event, or finds it by its alias.
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure>;
 
@@ -72,6 +77,27 @@ pub trait Homeserver: Send + Sync {
         room: &RoomId,
         event: &ruma::EventId,
     ) -> Result<Option<RawEvent>, Failure>;
+
+    /// The encrypted events of `sender` that stand before an event, newest first; at most `limit`.
+    async fn messages_before(
+        &self,
+        sender: &ActAs,
+        room: &RoomId,
+        event: &ruma::EventId,
+        limit: u32,
+    ) -> Result<Vec<OwnedEventId>, Failure>;
+
+    /// Says that one of our users read the room up to an event. The receipt never moves back.
+    async fn read(&self, who: &ActAs, room: &RoomId, event: &ruma::EventId) -> Result<(), Failure>;
+
+    /// Says that one of our users is typing, for at most so long, or (`None`) that it is not.
+    /// Ephemeral: nobody hears of it who is not there.
+    async fn typing(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        lasts: Option<Duration>,
+    ) -> Result<(), Failure>;
 
     /// Asks the homeserver to push to us now, which ends its back-off after our downtime.
     async fn ping(&self) -> Result<(), Failure>;

@@ -36,6 +36,22 @@ impl fmt::Debug for LoginKeys {
     }
 }
 
+/// What the network is told of a person at each connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The name that contacts may be shown.
+    pub display_name: Option<String>,
+    /// Whether the person tells when they have read something.
+    pub read_receipts: bool,
+}
+
+impl fmt::Debug for Introduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { display_name: _, read_receipts } = self;
+        f.debug_struct("Introduction").field("read_receipts", read_receipts).finish_non_exhaustive()
+    }
+}
+
 /// What a connection is made with.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -44,6 +60,7 @@ pub struct Credentials {
     /// `None` only for enlistment.
     pub network_id: Option<RemoteUser>,
     pub keys: LoginKeys,
+    pub introduction: Introduction,
 }
 
 /// Why there is no connection.
@@ -83,8 +100,8 @@ impl fmt::Debug for Resolved {
 
 /// What came in on a connection and is not an answer to a question of ours.
 ///
-/// The first two are acknowledged by the receiver with [`NetworkLink::acknowledge`], once they are
-/// durable; the network sends them again otherwise.
+/// What has a [`StanzaRef`] is acknowledged by the receiver with [`NetworkLink::acknowledge`], once
+/// it is durable; the network sends it again otherwise.
 #[derive(Debug)]
 pub enum Inbound {
     Message {
@@ -98,6 +115,12 @@ pub enum Inbound {
     IdentityChanged {
         stanza: StanzaRef,
         user: RemoteUser,
+    },
+    /// Ephemeral: a contact is typing (or recording a voice message), or has stopped. It may be lost,
+    /// and the end of it need not come.
+    Typing {
+        user: RemoteUser,
+        typing: bool,
     },
     /// Upload more one-time prekeys; `left` is the server's count.
     PreKeysLow {
@@ -194,6 +217,9 @@ pub trait NetworkLink: Send + Sync {
         receipt: &OutboundReceipt,
         bundle: Option<&OurBundle>,
     ) -> Result<(), Failure>;
+
+    /// Says whether the person is typing to this contact. Ephemeral: whether it arrives is not known.
+    async fn typing(&self, to: &RemoteUser, typing: bool) -> Result<(), Failure>;
 
     /// What a phone number (digits, with country code, without `+`) is on the network.
     async fn resolve(&self, phone: &str) -> Result<Resolved, Failure>;

@@ -17,6 +17,7 @@ use crate::{
             Consent, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
         },
+        choices::Choices,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
@@ -51,6 +52,11 @@ pub enum Change {
     /// and the cleaner removes them. From then on whatever writes for it fails, so a lane that was
     /// still at work leaves nothing behind.
     LoginRemoved(LoginId),
+
+    ChoicesSaved {
+        login: LoginId,
+        choices: Choices,
+    },
 
     /// Makes or renews a ghost; an absent name does not erase a known one.
     GhostSaved(Ghost),
@@ -87,6 +93,12 @@ pub enum Change {
         delivery: Delivery,
     },
 
+    /// The person read these messages of the contact.
+    MessagesRead {
+        portal: PortalKey,
+        messages: Vec<RemoteMessageId>,
+    },
+
     /// Makes it the one current reaction of its side to its target.
     ReactionSaved(Reaction),
     /// The side has no current reaction to the target any more.
@@ -94,6 +106,24 @@ pub enum Change {
         portal: PortalKey,
         direction: Direction,
         target: RemoteMessageId,
+    },
+
+    /// A notice that may turn out wrong is on its way; `about` names what it says it of. The same
+    /// again changes nothing.
+    NoticeAdded {
+        portal: PortalKey,
+        about: String,
+    },
+    /// The homeserver answered with the notice's event id.
+    NoticeShown {
+        portal: PortalKey,
+        about: String,
+        event: OwnedEventId,
+    },
+    /// The notice was taken back.
+    NoticeRemoved {
+        portal: PortalKey,
+        about: String,
     },
 
     /// We asked the network once more to send a message again that did not decrypt.
@@ -167,6 +197,13 @@ pub struct SessionKey {
 pub struct StoredSession {
     pub record: SessionRecord,
     pub identity: RemoteIdentityKey,
+}
+
+/// A notice that may turn out wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidNotice {
+    /// `None` until the homeserver answered.
+    pub event: Option<OwnedEventId>,
 }
 
 /// Something to take in.
@@ -265,6 +302,8 @@ pub trait Storage: KeyStores {
     async fn logins(&self) -> Result<Vec<Login>, Failure>;
     async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure>;
     async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure>;
+    /// Those of a login that never chose are the default.
+    async fn choices(&self, login: &LoginId) -> Result<Choices, Failure>;
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure>;
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure>;
@@ -288,6 +327,21 @@ pub trait Storage: KeyStores {
         event: &EventId,
     ) -> Result<Option<Message>, Failure>;
 
+    /// Of these messages to the network, the one that came last.
+    async fn newest_of(
+        &self,
+        portal: &PortalKey,
+        messages: &[RemoteMessageId],
+    ) -> Result<Option<Message>, Failure>;
+
+    /// Messages of the contact up to and with `last` that are shown and not read yet, oldest first.
+    async fn unread_up_to(
+        &self,
+        portal: &PortalKey,
+        last: &RemoteMessageId,
+        limit: usize,
+    ) -> Result<Vec<RemoteMessageId>, Failure>;
+
     /// The message that is one side's current reaction to a message.
     async fn reaction_on(
         &self,
@@ -302,6 +356,9 @@ pub trait Storage: KeyStores {
         direction: Direction,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure>;
+
+    /// A notice about something that was not taken back.
+    async fn notice(&self, portal: &PortalKey, about: &str) -> Result<Option<SaidNotice>, Failure>;
 
     /// How often we asked for a message again.
     async fn retries_asked(

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ruma::UserId;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -18,18 +19,22 @@ use super::{
     outbox::Outbox,
     ports::Ports,
     prekeys,
+    rooms::bounded_name,
     stop::Stop,
+    typing::TypingNews,
 };
 use crate::{
     domain::{
         bridged::{Login, LoginState},
-        ids::LoginId,
+        ids::{LoginId, PortalKey, RemoteUser},
         item::Destination,
         limits,
     },
     port::{
         Failure, NetworkLink, Retry,
-        network::{ConnectFailure, Connected, Credentials, Inbound, LoginKeys, StanzaRef},
+        network::{
+            ConnectFailure, Connected, Credentials, Inbound, Introduction, LoginKeys, StanzaRef,
+        },
         storage::Change,
     },
 };
@@ -120,6 +125,7 @@ pub(crate) struct Connection {
     pub(crate) hints: Hints,
     pub(crate) links: Links,
     pub(crate) intake: Intake,
+    pub(crate) typing: TypingNews,
     pub(crate) login: LoginId,
     pub(crate) backoff: limits::Backoff,
     pub(crate) stop: Stop,
@@ -178,11 +184,25 @@ impl Connection {
             person: login.person.clone(),
             network_id: login.network_id.clone(),
             keys,
+            introduction: self.introduction(&login.person).await?,
         };
         match login.state {
             LoginState::Enlisting => self.enlist(&credentials).await,
             LoginState::Active | LoginState::Leaving => self.connect(&credentials, attempt).await,
         }
+    }
+
+    async fn introduction(&self, person: &UserId) -> Result<Introduction, Failure> {
+        // A name is no reason to stay away.
+        let display_name = match self.ports.homeserver.display_name(person).await {
+            Ok(name) => name.map(|name| bounded_name(&name)).filter(|name| !name.is_empty()),
+            Err(failure) => {
+                tracing::debug!(login = self.login.0, %failure, "could not read the profile");
+                None
+            }
+        };
+        let choices = self.ports.storage.choices(&self.login).await?;
+        Ok(Introduction { display_name, read_receipts: choices.read_receipts })
     }
 
     async fn enlist(&self, credentials: &Credentials) -> Result<Next, Failure> {
@@ -306,6 +326,7 @@ impl Connection {
                     Some(Inbound::PreKeysLow { left }) => {
                         tasks.spawn(self.refill(Arc::clone(&link), keys.clone(), Some(left)));
                     }
+                    Some(Inbound::Typing { user, typing }) => self.heard_typing(&user, typing),
                     Some(received) => {
                         if let Err(failure) = self.take_in(&*link, &received).await {
                             break Err(failure);
@@ -330,10 +351,19 @@ impl Connection {
                 () = self.ports.clock.sleep(limits::INBOX_FULL_PAUSE) => {}
             }
         }
+        if let Inbound::Message { message, .. } = received {
+            // Who has sent what they wrote has stopped writing, whether their app says so or not.
+            self.heard_typing(&message.from.user, false);
+        }
         match stanza(received) {
             Some(stanza) => link.acknowledge(stanza).await,
             None => Ok(()),
         }
+    }
+
+    fn heard_typing(&self, user: &RemoteUser, typing: bool) {
+        let ghost = self.ports.namer.ghost_key(user);
+        self.typing.heard(&PortalKey { login: self.login.clone(), ghost }, typing);
     }
 
     fn refill(
@@ -364,6 +394,6 @@ fn stanza(received: &Inbound) -> Option<&StanzaRef> {
         Inbound::Message { stanza, .. }
         | Inbound::Receipt { stanza, .. }
         | Inbound::IdentityChanged { stanza, .. } => Some(stanza),
-        Inbound::PreKeysLow { .. } => None,
+        Inbound::Typing { .. } | Inbound::PreKeysLow { .. } => None,
     }
 }

@@ -18,6 +18,7 @@ use super::{
     membership::Membership,
     outcome::Outcome,
     ports::Ports,
+    reading::Reading,
     receipts::Receipts,
     rooms::Rooms,
     sessions::Sessions,
@@ -49,6 +50,7 @@ pub struct Inbox {
     to_network: ToNetwork,
     to_matrix: ToMatrix,
     receipts: Receipts,
+    reading: Reading,
     membership: Membership,
     management: Management,
     speech: Speech,
@@ -77,6 +79,7 @@ impl Inbox {
         );
         Self {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
+            reading: Reading::new(ports.clone(), hints.clone()),
             to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone(), mover),
             membership: Membership::new(ports.clone(), rooms.clone(), speech.clone()),
             management: Management::new(ports.clone(), commands, speech.clone()),
@@ -158,6 +161,7 @@ impl Inbox {
             (Lane::Portal(portal), InboxItem::Receipt(receipt)) => {
                 self.receipts.receipt(row, portal, receipt).await
             }
+            (Lane::Portal(portal), InboxItem::Read(read)) => self.reading.read(portal, read).await,
             (Lane::Portal(portal), InboxItem::IdentityChanged(_)) => {
                 let about = format!("identity/{}", row.id.0);
                 let said = self.speech.to_portal(portal, &Notice::IdentityChanged, &about).await?;

@@ -3,11 +3,13 @@
 //! Nothing is decrypted or decided here. A transaction is one commit: its id, its key changes
 //! first, then one row an event.
 
+mod ephemeral;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use super::{hints::Hints, ports::Ports};
+use super::{connection::Links, hints::Hints, ports::Ports, typing::TypingNews};
 use crate::{
     domain::{
         event::Event,
@@ -28,6 +30,8 @@ use crate::{
 pub struct Transaction {
     pub events: Vec<Value>,
     pub keys: KeyChanges,
+    /// Receipts, typing, presence.
+    pub ephemeral: Vec<Value>,
 }
 
 /// What to tell the other side.
@@ -44,13 +48,15 @@ pub enum Answer {
 pub struct Intake {
     ports: Ports,
     hints: Hints,
+    typing: TypingNews,
     // Never held across an await.
     sequence: Arc<Mutex<Sequence>>,
 }
 
 impl Intake {
-    pub fn new(ports: Ports, hints: Hints) -> Self {
-        Self { ports, hints, sequence: Arc::default() }
+    pub fn new(ports: Ports, hints: Hints, links: &Links) -> Self {
+        let typing = TypingNews::to_network(&ports, links);
+        Self { ports, hints, typing, sequence: Arc::default() }
     }
 
     /// A transaction of the homeserver.
@@ -59,23 +65,28 @@ impl Intake {
         id: String,
         transaction: Transaction,
     ) -> Result<Answer, Failure> {
-        let Transaction { events, keys } = transaction;
-        if events.len() + keys.to_device.len() > limits::TRANSACTION_ITEMS_MAX {
+        let Transaction { events, keys, ephemeral } = transaction;
+        if events.len() + keys.to_device.len() + ephemeral.len() > limits::TRANSACTION_ITEMS_MAX {
             tracing::error!(transaction = id, "refused a transaction with too many items");
             return Ok(Answer::Later);
         }
         if self.judge(&id) == Order::Gap {
             tracing::warn!(transaction = id, "a transaction before this one is missing");
-            // Key changes are not repeated with a transaction that is refused.
+            // Key changes and what is ephemeral are not repeated with a transaction that is refused.
             self.take_in_transaction(&format!("{id}/keys"), &[], keys).await?;
+            self.take_in_ephemeral(&id, &ephemeral).await?;
             return Ok(Answer::Later);
         }
-        match self.take_in_transaction(&id, &events, keys.clone()).await {
+        let taken = match self.take_in_transaction(&id, &events, keys.clone()).await {
             // A portal ended between the look for its lane and the commit: look once more.
             Err(failure) if failure.retry == Retry::Never => {
                 self.take_in_transaction(&id, &events, keys).await
             }
-            answer => answer,
+            taken => taken,
+        };
+        match taken? {
+            Answer::Acknowledge => self.take_in_ephemeral(&id, &ephemeral).await,
+            Answer::Later => Ok(Answer::Later),
         }
     }
 
@@ -128,7 +139,7 @@ impl Intake {
                 let about = format!("identity/{}", self.ports.clock.now());
                 (user, about, InboxItem::IdentityChanged(user.clone()))
             }
-            Inbound::PreKeysLow { .. } => return Ok(Answer::Acknowledge),
+            Inbound::Typing { .. } | Inbound::PreKeysLow { .. } => return Ok(Answer::Acknowledge),
         };
         let ghost = self.ports.namer.ghost_key(user);
         let lane = Lane::Portal(PortalKey { login: login.clone(), ghost: ghost.clone() });

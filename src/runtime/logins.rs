@@ -15,10 +15,12 @@ use super::{
     ports::Ports,
     rooms::Rooms,
     stop::Stop,
+    typing::TypingNews,
 };
 use crate::{
     domain::{
         bridged::{ActAs, Consent, Login, LoginState, Portal},
+        choices::Choices,
         consent::CONSENT_TEXT_VERSION,
         ids::LoginId,
         limits,
@@ -104,6 +106,16 @@ impl Logins {
 
     pub fn state(&self, login: &LoginId) -> ConnectionState {
         self.links.state(login)
+    }
+
+    pub async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
+        self.ports.storage.choices(login).await
+    }
+
+    /// From now on; the network hears of it when the login connects the next time.
+    pub async fn choose(&self, login: &LoginId, choices: Choices) -> Result<(), Failure> {
+        let login = login.clone();
+        self.ports.storage.commit(vec![Change::ChoicesSaved { login, choices }]).await
     }
 
     /// The person agreed: the consent is stored with the keys that it is for, in one commit.
@@ -224,7 +236,8 @@ impl Logins {
             return;
         }
         let connection = Arc::new(Connection {
-            intake: Intake::new(self.ports.clone(), self.hints.clone()),
+            intake: Intake::new(self.ports.clone(), self.hints.clone(), &self.links),
+            typing: TypingNews::to_matrix(&self.ports),
             ports: self.ports.clone(),
             hints: self.hints.clone(),
             links: self.links.clone(),

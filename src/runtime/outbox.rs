@@ -18,8 +18,8 @@ use crate::{
         bridged::Delivery,
         ids::{Lane, PortalKey},
         item::{
-            Destination, Envelope, OutboundEvent, OutboundReceipt, OutboundReceiptKind,
-            OutboundRedaction, OutboxItem, Shown,
+            Destination, Envelope, OutboundEvent, OutboundNotice, OutboundRead, OutboundReceipt,
+            OutboundReceiptKind, OutboundRedaction, OutboxItem, Shown,
         },
         limits,
         notice::Notice,
@@ -83,6 +83,8 @@ impl Outbox {
         match item {
             OutboxItem::Event(event) => self.event(event).await,
             OutboxItem::Redaction(redaction) => self.redaction(redaction).await,
+            OutboxItem::Read(read) => self.read(read).await,
+            OutboxItem::Notice(notice) => self.notice(notice).await,
             OutboxItem::Envelope(envelope) => self.envelope(envelope).await,
             OutboxItem::Receipt(receipt) => self.receipt(receipt).await,
         }
@@ -119,6 +121,25 @@ impl Outbox {
         Ok(redaction.shows.clone().map(|shown| self.shown(shown, done)).unwrap_or_default())
     }
 
+    async fn notice(&self, notice: &OutboundNotice) -> Result<Vec<Change>, Failure> {
+        let OutboundNotice { event, portal, about } = notice;
+        let (portal, about) = (portal.clone(), about.clone());
+        let event = self.ports.homeserver.send(event).await?;
+        Ok(vec![Change::NoticeShown { portal, about, event }])
+    }
+
+    async fn read(&self, read: &OutboundRead) -> Result<Vec<Change>, Failure> {
+        let OutboundRead { reader, room, event } = read;
+        match self.ports.homeserver.read(reader, room, event).await {
+            // The ghost is no longer in the room, or the event is gone: nobody misses the receipt.
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(%room, %failure, "the homeserver refused a read receipt");
+            }
+            sent => sent?,
+        }
+        Ok(Vec::new())
+    }
+
     /// What is true once a message of the network has been shown.
     fn shown(&self, shown: Shown, event: Option<OwnedEventId>) -> Vec<Change> {
         let Shown { login, from, id: remote_id } = shown;
@@ -139,25 +160,34 @@ impl Outbox {
     async fn envelope(&self, envelope: &Envelope) -> Result<Vec<Change>, Failure> {
         let ghost = self.ports.namer.ghost_key(&envelope.to);
         let portal = PortalKey { login: envelope.login.clone(), ghost };
-        match self.link()?.send(envelope).await? {
-            Accepted::Stored => Ok(vec![Change::MessageDelivery {
-                portal,
-                remote_id: envelope.id.clone(),
-                delivery: Delivery::Sent,
-            }]),
+        let accepted = self.link()?.send(envelope).await?;
+        let message = self.ports.storage.message_by_remote(&portal, &envelope.id).await?;
+        match accepted {
+            Accepted::Stored => {
+                // A receipt may have been faster, and what was sent again was told the first time.
+                let news = message.filter(|message| message.delivery < Delivery::Sent);
+                let mut changes = match news {
+                    Some(message) => self.speech.sent(&portal, &message).await?,
+                    None => Vec::new(),
+                };
+                let (remote_id, delivery) = (envelope.id.clone(), Delivery::Sent);
+                changes.push(Change::MessageDelivery { portal, remote_id, delivery });
+                Ok(changes)
+            }
             Accepted::Refused { reason } => {
                 tracing::warn!(lane = ?portal, reason, "the network refused a message");
-                let about = format!("refused/{}", envelope.id.0);
                 let notice = Notice::RefusedByNetwork { reason };
-                let said = self.speech.to_portal(&portal, &notice, &about).await?;
-                Ok(said.into_iter().collect())
+                match message {
+                    Some(message) => self.speech.failed(&portal, &message, &notice).await,
+                    None => Ok(Vec::new()),
+                }
             }
         }
     }
 
     async fn receipt(&self, receipt: &OutboundReceipt) -> Result<Vec<Change>, Failure> {
         let bundle = match &receipt.kind {
-            OutboundReceiptKind::Delivered => None,
+            OutboundReceiptKind::Delivered | OutboundReceiptKind::Read => None,
             OutboundReceiptKind::Retry { prekey, .. } => self.bundle(receipt, *prekey).await?,
         };
         self.link()?.send_receipt(receipt, bundle.as_ref()).await?;

@@ -21,6 +21,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub namer: GhostNamer,
+    /// Whether rooms are told of each message how far it came (`domain::status`).
+    pub message_status: bool,
 }
 
 impl Ports {

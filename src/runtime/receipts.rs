@@ -3,9 +3,9 @@
 use super::{outcome::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
 use crate::{
     domain::{
-        bridged::{Delivery, Direction},
-        ids::{PortalKey, RemoteMessageId},
-        item::{InboundReceipt, InboundReceiptKind},
+        bridged::{ActAs, Delivery, Direction, Message},
+        ids::{Lane, PortalKey, RemoteMessageId},
+        item::{InboundReceipt, InboundReceiptKind, OutboundRead, OutboxItem},
         limits,
         notice::Notice,
     },
@@ -36,7 +36,10 @@ impl Receipts {
     ) -> Result<Outcome, Failure> {
         let delivery = match receipt.kind {
             InboundReceiptKind::Delivered => Delivery::Delivered,
-            InboundReceiptKind::Read => Delivery::Read,
+            InboundReceiptKind::Read => {
+                let choices = self.ports.storage.choices(&key.login).await?;
+                if choices.read_receipts { Delivery::Read } else { Delivery::Delivered }
+            }
             InboundReceiptKind::Retry { count } => {
                 return self.retry(row, key, receipt, count).await;
             }
@@ -46,7 +49,35 @@ impl Receipts {
             remote_id: remote_id.clone(),
             delivery,
         };
-        Ok(Outcome::Done(receipt.messages.iter().map(moved).collect()))
+        let mut changes: Vec<Change> = receipt.messages.iter().map(moved).collect();
+        for id in &receipt.messages {
+            let message = self.ports.storage.message_by_remote(key, id).await?;
+            let ours = |message: &Message| message.direction == Direction::ToNetwork;
+            if let Some(message) = message.filter(ours) {
+                changes.extend(self.speech.delivered(key, &message).await?);
+            }
+        }
+        if delivery == Delivery::Read {
+            changes.extend(self.seen(key, receipt).await?);
+        }
+        Ok(Outcome::Done(changes))
+    }
+
+    /// The ghost's own receipt, at the newest of what its contact read.
+    async fn seen(
+        &self,
+        key: &PortalKey,
+        receipt: &InboundReceipt,
+    ) -> Result<Option<Change>, Failure> {
+        let portal = self.ports.storage.portal(key).await?;
+        let room = portal.and_then(|portal| portal.room);
+        let newest = self.ports.storage.newest_of(key, &receipt.messages).await?;
+        let event = newest.and_then(|message| message.event);
+        Ok(room.zip(event).map(|(room, event)| {
+            let read = OutboundRead { reader: ActAs::Ghost(key.ghost.clone()), room, event };
+            let lane = Lane::Portal(key.clone());
+            Change::OutboxAdded { lane, item: OutboxItem::Read(read) }
+        }))
     }
 
     async fn retry(
@@ -74,8 +105,7 @@ impl Receipts {
             tracing::warn!(row = row.id.0, count, "a contact cannot read a message of ours");
             let reason = "the contact's app could not decrypt it".to_owned();
             let notice = Notice::RefusedByNetwork { reason };
-            let about = format!("unreadable/{}", id.0);
-            changes.extend(self.speech.to_portal(key, &notice, &about).await?);
+            changes.extend(self.speech.failed(key, &message, &notice).await?);
         }
         Ok(Outcome::Done(changes))
     }

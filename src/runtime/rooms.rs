@@ -1,11 +1,16 @@
 //! Ghosts and the rooms of portals: made when first needed, found again by their names.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
 use serde_json::{Value, json};
 
 use super::ports::Ports;
 use crate::{
     domain::{
-        bridged::{ActAs, Ghost, Login, Portal},
+        bridged::{ActAs, Ghost, Login, Portal, Timestamp},
         capability,
         ids::{GhostKey, PortalKey, RemoteUser},
         limits,
@@ -24,11 +29,13 @@ const GHOST_NAME: &str = "WhatsApp contact";
 #[derive(Clone, Debug)]
 pub struct Rooms {
     ports: Ports,
+    /// When ghosts got another name, as long as that is recent. Never held across an await.
+    renamed: Arc<Mutex<BTreeMap<GhostKey, Timestamp>>>,
 }
 
 impl Rooms {
     pub fn new(ports: Ports) -> Self {
-        Self { ports }
+        Self { ports, renamed: Arc::default() }
     }
 
     /// The bot with its device and cross-signing identity. Safe to repeat.
@@ -78,11 +85,12 @@ impl Rooms {
         let key = self.ports.namer.ghost_key(remote);
         let name = name.map(bounded_name).filter(|name| !name.is_empty());
         let known = self.ports.storage.ghost(&key).await?;
-        let current = known
-            .as_ref()
-            .is_some_and(|ghost| ghost.prepared && (name.is_none() || ghost.display_name == name));
-        if current {
-            return Ok(key);
+        if let Some(ghost) = known.as_ref().filter(|ghost| ghost.prepared) {
+            let named_so = name.is_none() || ghost.display_name == name;
+            // The first name is no change.
+            if named_so || (ghost.display_name.is_some() && !self.may_rename(&key)) {
+                return Ok(key);
+            }
         }
         let who = ActAs::Ghost(key.clone());
         let shown = name.clone().or_else(|| known.and_then(|ghost| ghost.display_name));
@@ -93,6 +101,19 @@ impl Rooms {
             Ghost { key: key.clone(), remote: remote.clone(), display_name: name, prepared: true };
         self.ports.storage.commit(vec![Change::GhostSaved(ghost)]).await?;
         Ok(key)
+    }
+
+    /// Another name is an event in every room of the ghost, and a contact may change it with each
+    /// message: what comes too soon is taken over by a later message.
+    fn may_rename(&self, ghost: &GhostKey) -> bool {
+        let now = self.ports.clock.now();
+        let mut renamed = self.renamed.lock().expect("no holder of this lock can panic");
+        renamed.retain(|_, at| now < *at + limits::millis(limits::RENAMING_PAUSE));
+        if renamed.contains_key(ghost) {
+            return false;
+        }
+        renamed.insert(ghost.clone(), now);
+        true
     }
 
     /// MSC2346: says that the room is bridged, and to what; not to whom.
@@ -106,7 +127,8 @@ impl Rooms {
     }
 }
 
-fn bounded_name(name: &str) -> String {
+/// A name as it is passed on: on one line, and no longer than names are.
+pub(crate) fn bounded_name(name: &str) -> String {
     let visible = name.chars().filter(|c| !c.is_control());
     visible.take(limits::DISPLAY_NAME_CHARS_MAX).collect::<String>().trim().to_owned()
 }

@@ -3,8 +3,10 @@
 //! In an encrypted room they speak encrypted; in another one openly, since they must be able to
 //! say that it is not encrypted.
 
-use ruma::{OwnedUserId, RoomId};
-use serde_json::json;
+mod fate;
+
+use ruma::{EventId, OwnedUserId, RoomId};
+use serde_json::{Value, json};
 
 use super::ports::Ports;
 use crate::{
@@ -16,6 +18,30 @@ use crate::{
     },
     port::{Failure, room_cipher::Plain, storage::Change},
 };
+
+/// How a sentence stands to another event.
+#[derive(Clone, Copy)]
+enum Framing<'a> {
+    Plain,
+    Answers(&'a EventId),
+    Replaces(&'a EventId),
+}
+
+fn content(text: &str, framing: Framing<'_>) -> Value {
+    let mut content = json!({"msgtype": "m.notice", "body": text});
+    match framing {
+        Framing::Plain => {}
+        Framing::Answers(event) => {
+            content["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
+        }
+        Framing::Replaces(event) => {
+            content["m.new_content"] = content.clone();
+            content["body"] = json!(format!("* {text}"));
+            content["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": event});
+        }
+    }
+    content
+}
 
 /// Makes outbox events of sentences. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,13 +62,24 @@ impl Speech {
         notice: &Notice,
         about: &str,
     ) -> Result<Option<Change>, Failure> {
+        self.framed(key, notice, about, Framing::Plain).await
+    }
+
+    async fn framed(
+        &self,
+        key: &PortalKey,
+        notice: &Notice,
+        about: &str,
+        framing: Framing<'_>,
+    ) -> Result<Option<Change>, Failure> {
         let Some(Portal { room: Some(room), .. }) = self.ports.storage.portal(key).await? else {
             return Ok(None);
         };
         let Some(login) = self.ports.storage.login(&key.login).await? else { return Ok(None) };
         let who = ActAs::Ghost(key.ghost.clone());
         let lane = Lane::Portal(key.clone());
-        self.say(lane, who, &room, login.person, &notice.text(), about).await.map(Some)
+        let content = content(&notice.text(), framing);
+        self.say_content(lane, who, &room, login.person, &content, about).await.map(Some)
     }
 
     /// A sentence of one of our users to one person.
@@ -55,14 +92,26 @@ impl Speech {
         text: &str,
         about: &str,
     ) -> Result<Change, Failure> {
+        let content = content(text, Framing::Plain);
+        self.say_content(lane, who, room, person, &content, about).await
+    }
+
+    async fn say_content(
+        &self,
+        lane: Lane,
+        who: ActAs,
+        room: &RoomId,
+        person: OwnedUserId,
+        plain: &Value,
+        about: &str,
+    ) -> Result<Change, Failure> {
         let encrypted = self.ports.homeserver.room_state(&who, room).await?.encrypted;
-        let plain = json!({"msgtype": "m.notice", "body": text});
         let (event_type, content) = if encrypted {
-            let plain = Plain { event_type: "m.room.message", content: &plain };
+            let plain = Plain { event_type: "m.room.message", content: plain };
             let content = self.ports.cipher.encrypt(&who, room, &[person], plain).await?;
             ("m.room.encrypted", content)
         } else {
-            ("m.room.message", plain)
+            ("m.room.message", plain.clone())
         };
         let event = OutboundEvent {
             transaction_id: self.ports.namer.transaction_id(&["notice", room.as_str(), about]),

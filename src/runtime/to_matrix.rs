@@ -124,6 +124,7 @@ impl ToMatrix {
         if matches!(incoming, Incoming::Malformed) {
             tracing::warn!(row = row.id.0, "a decrypted message is malformed");
         }
+        changes.extend(self.speech.readable(arrival.key, &arrival.message.id).await?);
         match self.effect(row, arrival, incoming, &target).await? {
             Effect::Nothing => {}
             Effect::Wait { until } => return Ok(Outcome::Wait { until }),
@@ -248,9 +249,7 @@ impl ToMatrix {
         tracing::warn!(lane = ?key, asked, %error, "a message did not decrypt");
         if asked >= limits::MESSAGE_RETRIES_MAX {
             self.room(arrival).await?;
-            let about = format!("undecryptable/{}", message.id.0);
-            let said = self.speech.to_portal(key, &Notice::MessageUndecryptable, &about).await?;
-            return Ok(Outcome::Done(said.into_iter().collect()));
+            return Ok(Outcome::Done(self.speech.unreadable(key, &message.id).await?));
         }
         let prekey = prekeys::one_more(&self.ports, &login.id).await?;
         let receipt = OutboundReceipt {

@@ -189,7 +189,8 @@ impl ToNetwork {
     ) -> Result<Outcome, Failure> {
         let now = self.ports.clock.now();
         if now >= row.received_at + limits::millis(limits::ROOM_KEY_WAIT) {
-            let said = self.say(portal, &Notice::RoomKeyMissing, event).await?;
+            let notice = &Notice::RoomKeyMissing;
+            let said = self.speech.refused(&portal.key, event, notice).await?;
             return Ok(Outcome::SetAside {
                 reason: "no room key came in time".to_owned(),
                 changes: said,
@@ -245,7 +246,7 @@ impl ToNetwork {
             notices.push(Notice::IdentityChanged);
         }
         for notice in &notices {
-            changes.extend(self.say(portal, notice, event).await?);
+            changes.extend(self.speech.remarked(&portal.key, event, notice).await?);
         }
         Ok(Outcome::Done(changes))
     }
@@ -275,17 +276,7 @@ impl ToNetwork {
         event: &Event,
         notice: &Notice,
     ) -> Result<Outcome, Failure> {
-        Ok(Outcome::Done(self.say(portal, notice, event).await?))
-    }
-
-    async fn say(
-        &self,
-        portal: &Portal,
-        notice: &Notice,
-        event: &Event,
-    ) -> Result<Vec<Change>, Failure> {
-        let about = format!("{}/{}", event.id, notice.name());
-        Ok(self.speech.to_portal(&portal.key, notice, &about).await?.into_iter().collect())
+        Ok(Outcome::Done(self.speech.refused(&portal.key, event, notice).await?))
     }
 
     /// `None` unless the login may write. One that is being enlisted (again) may, once it is

@@ -1,11 +1,11 @@
 //! A list of changes as one unit of work: each change goes to the file of its table.
 
 use super::{
-    consent, counter,
+    choices, consent, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, hosted_media, inbox, login, management_room, message, outbox, portal, prekey, reaction,
-    session, setting,
+    ghost, hosted_media, inbox, login, management_room, message, notice, outbox, portal, prekey,
+    reaction, reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -43,6 +43,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         }
         Change::LoginStateSet { login, state } => login::set_state(writer, login, *state).await,
         Change::LoginRemoved(login) => login::remove(writer, login).await,
+        Change::ChoicesSaved { login, choices } => choices::save(writer, login, *choices).await,
         Change::GhostSaved(ghost) => ghost::save(writer, ghost).await,
         Change::PortalSaved(portal) => portal::save(writer, portal).await,
         Change::PreKeysAdded { login, prekeys } => prekey::add(writer, login, prekeys).await,
@@ -57,10 +58,16 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         Change::MessageDelivery { portal, remote_id, delivery } => {
             message::move_forward(writer, portal, remote_id, Direction::ToNetwork, *delivery).await
         }
+        Change::MessagesRead { portal, messages } => reading::mark(writer, portal, messages).await,
         Change::ReactionSaved(reaction) => reaction::save(writer, reaction).await,
         Change::ReactionRemoved { portal, direction, target } => {
             reaction::remove(writer, portal, *direction, target).await
         }
+        Change::NoticeAdded { portal, about } => notice::add(writer, portal, about).await,
+        Change::NoticeShown { portal, about, event } => {
+            notice::set_event(writer, portal, about, event).await
+        }
+        Change::NoticeRemoved { portal, about } => notice::remove(writer, portal, about).await,
         Change::RetryAsked { portal, remote_id } => {
             message::count_retry(writer, portal, remote_id).await
         }

@@ -52,8 +52,10 @@ impl MessageRow {
 pub(super) async fn add(writer: &mut Writer<'_>, message: &Message) -> Result<(), Error> {
     let Message { portal, direction, remote_id, event, delivery, at } = message;
     sqlx::query(
-        "insert into message (login, ghost, direction, remote_id, event, delivery, at)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        // Whoever adds a message has the lane of its chat, so that no other can have this place.
+        "insert into message (login, ghost, direction, remote_id, event, delivery, at, place)
+         values ($1, $2, $3, $4, $5, $6, $7,
+                 (select coalesce(max(place), 0) + 1 from message where login = $1 and ghost = $2))
          on conflict do nothing",
     )
     .bind(&portal.login.0)

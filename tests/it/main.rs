@@ -17,6 +17,7 @@ mod matrix;
 mod media;
 mod media_service;
 mod media_store;
+mod receipts;
 mod refusals;
 mod runtime;
 mod shield;

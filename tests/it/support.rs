@@ -17,6 +17,7 @@ pub(crate) mod memory;
 pub(crate) mod nio;
 pub(crate) mod place;
 pub(crate) mod postgres;
+pub(crate) mod signs;
 pub(crate) mod synapse;
 pub(crate) mod wait;
 pub(crate) mod world;

@@ -14,6 +14,7 @@ mod people;
 mod query;
 mod render;
 mod session;
+mod typing;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use listener::serve;

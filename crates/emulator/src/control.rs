@@ -5,6 +5,7 @@ mod faults;
 mod media;
 mod partners;
 mod people;
+mod typing;
 
 use std::{fmt::Display, sync::Arc};
 
@@ -32,6 +33,7 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
         .route("/people/{phone}/receipts/{id}", get(people::receipts))
         .route("/people/{phone}/reactions/{id}", get(people::reactions))
         .route("/people/{phone}/read", post(people::read))
+        .route("/people/{phone}/typing", post(typing::start).get(typing::seen))
         .route("/people/{phone}/pair", post(people::pair))
         .route("/partners/{id}", get(partners::show))
         .route("/partners/{id}/disconnect", post(partners::disconnect))

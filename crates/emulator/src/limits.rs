@@ -28,6 +28,10 @@ pub const KEY_SET_BYTES_MAX: usize = 65_536;
 pub const USER_VISIBLE_ID_CHARS_MAX: usize = 100;
 /// Texts kept for `received` of one person.
 pub const RECEIVED_MAX: usize = 100_000;
+/// Signs of typing kept of one person.
+pub const TYPING_MAX: usize = 1_000;
+/// Signs of typing that may wait for one connection; more are lost.
+pub const SIGNS_MAX: usize = 16;
 /// Sent texts that a simulated person keeps for retries.
 pub const SENT_MAX: usize = 10_000;
 /// Times a simulated person asks for, or answers, one retry (network facts 3.7).

@@ -14,9 +14,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     chat::Certificates,
     faults::Faults,
-    limits::CONNECTIONS_MAX,
+    limits::{CONNECTIONS_MAX, SIGNS_MAX},
     media::MediaService,
     person::Actor,
+    router::Sign,
     token::{PushSigner, TokenVerifier},
     world::{AccountId, DeviceKey, World},
 };
@@ -38,6 +39,7 @@ pub(crate) struct SessionHandle {
     serial: u64,
     pub(crate) wake: Arc<Notify>,
     orders: mpsc::Sender<Order>,
+    signs: mpsc::Sender<Sign>,
 }
 
 /// What a connection gets when it is attached.
@@ -46,6 +48,7 @@ pub(crate) struct Attachment {
     pub(crate) serial: u64,
     pub(crate) wake: Arc<Notify>,
     pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) signs: mpsc::Receiver<Sign>,
 }
 
 /// See the module.
@@ -124,11 +127,12 @@ impl Network {
         let (orders, received) = mpsc::channel(4);
         let serial = self.next_serial();
         let wake = Arc::new(Notify::new());
-        let handle = SessionHandle { serial, wake: Arc::clone(&wake), orders };
+        let (signs, shown) = mpsc::channel(SIGNS_MAX);
+        let handle = SessionHandle { serial, wake: Arc::clone(&wake), orders, signs };
         if let Some(older) = lock(&self.sessions).insert(key, handle) {
             order(&older, Order::Replaced);
         }
-        Attachment { serial, wake, orders: received }
+        Attachment { serial, wake, orders: received, signs: shown }
     }
 
     /// Forgets a connection, unless a newer one took its place.
@@ -150,6 +154,14 @@ impl Network {
     /// Gives an order to the connection of a device. Says whether there is one.
     pub(crate) fn tell(&self, key: DeviceKey, what: Order) -> bool {
         lock(&self.sessions).get(&key).is_some_and(|handle| order(handle, what))
+    }
+
+    /// Shows a sign of life to the connection of a device. It is lost if there is none, or if it is busy.
+    pub(crate) fn show(&self, key: DeviceKey, sign: Sign) {
+        let sessions = lock(&self.sessions);
+        if sessions.get(&key).is_some_and(|handle| handle.signs.try_send(sign).is_err()) {
+            tracing::debug!("a sign of typing was lost");
+        }
     }
 
     /// Tells every connection to look at its mailbox and faults again.

@@ -8,9 +8,11 @@ mod files;
 mod sample;
 mod store;
 mod transcript;
+mod typing;
 
 pub(crate) use actor::{Actor, Outgoing, SendError};
 pub(crate) use content::{About, Attachment, Kind, Wrap, encode, padded};
 pub(crate) use files::{Source, download, upload};
 pub(crate) use sample::Sample;
 pub(crate) use transcript::{Counters, Received, ShownFile, Transcript};
+pub(crate) use typing::{Typed, TypingLog};

@@ -3,6 +3,8 @@
 //!
 //! Nothing is confirmed to a sender before it is in the mailbox.
 
+mod typing;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +22,8 @@ use crate::{
         state::Fetched,
     },
 };
+
+pub(crate) use typing::{Activity, Sign};
 
 /// Why a request is refused; the code is what goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

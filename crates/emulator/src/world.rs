@@ -7,7 +7,7 @@ mod names;
 pub(crate) mod state;
 
 pub(crate) use account::{
-    AccountId, Companion, Device, DeviceKey, Partner, Person, PersonKind, Primary,
+    AccountId, Companion, Device, DeviceKey, Partner, Person, PersonKind, Primary, Shown,
 };
 pub(crate) use bundle::{Bundle, OneTimePrekey, SignedPrekey};
 pub(crate) use mailbox::{Entry, Mailbox};

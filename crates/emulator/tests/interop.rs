@@ -23,7 +23,8 @@ use causeway_wire::{
     node::Node,
     noise::{CertificateError, NoiseError},
     stanza::{
-        FailureStanza, IbItem, IqBody, NotificationBody, Query, ReceiptKind, StreamError,
+        ChatState, ChatstateStanza, FailureStanza, IbItem, IqBody, NotificationBody, Query,
+        ReceiptKind, Route, StreamError,
         interop::{BlockChange, BlocklistForm, parse_blocklist},
         usync::Usync,
     },
@@ -132,6 +133,36 @@ async fn texts_go_both_ways_in_order_and_receipts_come_back() {
     }
     let receipts = scene.get(&format!("people/{ROBIN}/receipts/{}", ids[0])).await;
     assert_eq!(receipts, json!(["delivered"]));
+    scene.emulator.stop().await;
+}
+
+#[tokio::test]
+async fn typing_reaches_who_is_connected_and_nobody_else() {
+    let scene = Scene::set().await;
+    let mut alice = scene.alice().await;
+    let robin = alice.look_up(ROBIN).await.expect("Robin is on the network");
+    let types = async |state: &str| {
+        let order = json!({"to": ALICE, "state": state});
+        let (status, answer) = scene.post(&format!("people/{ROBIN}/typing"), order).await;
+        assert_eq!(status, 204, "{answer}");
+    };
+    for (order, state) in [
+        ("composing", ChatState::Composing),
+        ("recording", ChatState::Recording),
+        ("paused", ChatState::Paused),
+    ] {
+        types(order).await;
+        assert_eq!(alice.next_chatstate().await.state, state);
+        let route = Route::to(robin.clone());
+        alice.send_raw(ChatstateStanza { route, state }.into_node()).await;
+    }
+    // The answer comes after everything before the question has been read.
+    alice.ask(Query::Ping).await;
+    let seen = scene.get(&format!("people/{ROBIN}/typing")).await;
+    let states: Vec<&str> =
+        seen.as_array().unwrap().iter().map(|typed| typed["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["composing", "recording", "paused"]);
+    assert!(seen[0]["from"].as_str().unwrap().ends_with("@interop"));
     scene.emulator.stop().await;
 }
 

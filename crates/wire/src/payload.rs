@@ -17,6 +17,8 @@ use waproto::{
     },
 };
 
+use crate::stanza::Personal;
+
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,8 @@ pub struct InteropLogin {
     pub token: Vec<u8>,
     /// Whether this person sends read receipts and wants them.
     pub read_receipts: bool,
+    /// The name that this person shows.
+    pub push_name: Option<Personal>,
     /// The version that the client says it has, which is also where the version of the interop
     /// protocol goes until it is known where it really goes (network facts section 6).
     pub version: Version,
@@ -129,6 +133,7 @@ impl InteropLogin {
         };
         Ok(client_payload_to_vec(&ClientPayload {
             product: Some(Product::INTEROP),
+            push_name: self.push_name.as_ref().map(|name| name.0.clone()),
             user_agent: MessageField::some(user_agent),
             interop_data: MessageField::some(interop_data),
             ..Default::default()
@@ -179,6 +184,7 @@ impl InteropLogin {
             account: data.account_id.ok_or(missing("an account"))?,
             token,
             read_receipts: data.enable_read_receipts.unwrap_or_default(),
+            push_name: payload.push_name.map(Personal),
             version: version.unwrap_or_default(),
         })
     }
@@ -213,7 +219,7 @@ fn number_of(bytes: Option<&[u8]>) -> Option<u32> {
 
 impl fmt::Debug for InteropLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account: _, token: _, read_receipts, version } = self;
+        let Self { account: _, token: _, read_receipts, push_name: _, version } = self;
         f.debug_struct("InteropLogin")
             .field("read_receipts", read_receipts)
             .field("version", version)

@@ -125,6 +125,7 @@ fn receipt_stanza(
     let first = ids.next().ok_or_else(|| Failure::never("a receipt for no message"))?;
     let kind = match receipt.kind {
         OutboundReceiptKind::Delivered => ReceiptKind::Delivered,
+        OutboundReceiptKind::Read => ReceiptKind::Read,
         OutboundReceiptKind::Retry { count, sent_at, .. } => {
             let bundle =
                 bundle.ok_or_else(|| Failure::never("a request to send again needs our keys"))?;

@@ -199,6 +199,32 @@ async fn a_delivery_receipt_lists_its_messages_and_waits_for_its_acknowledgement
 }
 
 #[tokio::test]
+async fn typing_and_reading_go_to_the_person_whatever_their_device() {
+    let (connected, mut session) = connected(|_| {}).await;
+    let bob = RemoteUser(BOB.to_owned());
+    for (typing, state) in [(true, "composing"), (false, "paused")] {
+        connected.link.typing(&bob, typing).await.unwrap();
+        let sent = session.expect("chatstate").await;
+        assert_eq!(sent.attr_jid("to").unwrap().unwrap().to_string(), BOB);
+        assert!(sent.get(state).is_some());
+    }
+    let receipt = OutboundReceipt {
+        login: credentials().login,
+        to: RemoteAddress { user: bob, device: 0 },
+        messages: vec![RemoteMessageId("M1".to_owned())],
+        kind: OutboundReceiptKind::Read,
+    };
+    let serve = async {
+        let sent = session.expect("receipt").await;
+        assert_eq!(sent.attr_text("type"), Some("read"));
+        assert_eq!(sent.attr_jid("to").unwrap().unwrap().to_string(), BOB);
+        session.send(ack(&sent, None)).await;
+    };
+    let (sent, ()) = tokio::join!(connected.link.send_receipt(&receipt, None), serve);
+    sent.unwrap();
+}
+
+#[tokio::test]
 async fn a_number_is_reachable_closed_or_nobody() {
     let (connected, mut session) = connected(|_| {}).await;
     for (known, keys_error, expected) in [

@@ -57,6 +57,27 @@ async fn a_server_with_an_expired_leaf_gets_no_payload() {
     connected.unwrap();
 }
 
+/// What the network is told of read receipts, by the profile's word and the person's.
+async fn tells_of_reading(profile_does: bool, person_does: bool) -> bool {
+    let (server, mut profile) = Server::start().await;
+    profile.read_receipts = profile_does;
+    let interop = interop(profile);
+    let mut who = credentials();
+    who.introduction.read_receipts = person_does;
+    let (connected, session) = tokio::join!(interop.connect(&who), server.welcome());
+    let _connected = connected.unwrap();
+    let Login::Interop(login) = Login::parse(&session.client.1).unwrap() else { panic!("none") };
+    login.read_receipts
+}
+
+#[tokio::test]
+async fn reading_is_told_if_both_the_profile_and_the_person_say_so() {
+    assert!(tells_of_reading(true, true).await);
+    for (profile_does, person_does) in [(true, false), (false, true), (false, false)] {
+        assert!(!tells_of_reading(profile_does, person_does).await);
+    }
+}
+
 async fn connect(interop: &super::Interop) -> Result<Connected, ConnectFailure> {
     interop.connect(&credentials()).await
 }
@@ -72,6 +93,7 @@ async fn the_payload_says_who_logs_in_and_proves_it() {
     assert_matches!(Login::parse(payload).unwrap(), Login::Interop(login) => {
         assert_eq!(login.account, 10_501_234_567);
         assert!(login.read_receipts);
+        assert_eq!(login.push_name.unwrap().0, "Ana");
         let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Value>(&login.token).unwrap();
         assert_eq!(claims["sub"], PERSON);
         assert_eq!(claims["iat"], NOW_S);

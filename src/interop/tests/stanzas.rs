@@ -10,7 +10,10 @@ use super::{
     BOB, US,
 };
 use crate::{
-    domain::{item::InboundReceiptKind, limits::DISPLAY_NAME_CHARS_MAX},
+    domain::{
+        item::InboundReceiptKind,
+        limits::{DISPLAY_NAME_CHARS_MAX, RECEIPT_MESSAGES_MAX},
+    },
     port::network::Inbound,
     signal::{CiphertextKind, MAX_CIPHERTEXT_BYTES},
 };
@@ -132,9 +135,43 @@ fn receipts_are_told_apart_and_lists_are_read() {
         .child(Node::new("retry").attr("count", 2_u16).attr("id", "M1").attr("v", 1_u16))
         .child(Node::new("registration").bytes([0, 0, 0, 1]));
     assert_eq!(read_of(retry).0, InboundReceiptKind::Retry { count: 2 });
+    assert_eq!(read_of(receipt(Some("played"))).0, InboundReceiptKind::Read);
     let other = answer(receipt(Some("inactive")));
     assert_eq!((other.tag.as_str(), other.attr_text("type")), ("ack", Some("inactive")));
     assert!(other.attr_text("error").is_none());
+}
+
+#[test]
+fn receipts_at_the_limit_and_one_past_it() {
+    let listed = |more: usize| {
+        let items = (0..more).map(|number| Node::new("item").attr("id", format!("M{number}")));
+        let list = Node::new("list").with_children(items);
+        Node::new("receipt").attr("id", "M").attr("from", BOB).attr("type", "read").child(list)
+    };
+    assert_matches!(turn(listed(RECEIPT_MESSAGES_MAX - 1)), Turn::HandOn(Inbound::Receipt { receipt, .. }) => {
+        assert_eq!(receipt.messages.len(), RECEIPT_MESSAGES_MAX);
+    });
+    let refusal = answer(listed(RECEIPT_MESSAGES_MAX));
+    assert_eq!(refusal.attr_text("error"), Some("487"));
+}
+
+#[test]
+fn typing_of_a_person_is_handed_on_and_answered_by_nobody() {
+    let chatstate =
+        |from: &str, state: Node| Node::new("chatstate").attr("from", from).child(state);
+    let typing = |node| match turn(node) {
+        Turn::HandOn(Inbound::Typing { user, typing }) => Some((user.0, typing)),
+        Turn::Ignore(_) => None,
+        other => panic!("{other:?}"),
+    };
+    let (composing, paused) = (Node::new("composing"), Node::new("paused"));
+    let recording = Node::new("composing").attr("media", "audio");
+    let device = "33612345678:3@s.whatsapp.net";
+    assert_eq!(typing(chatstate(device, composing.clone())), Some((BOB.to_owned(), true)));
+    assert_eq!(typing(chatstate(BOB, recording)), Some((BOB.to_owned(), true)));
+    assert_eq!(typing(chatstate(BOB, paused)), Some((BOB.to_owned(), false)));
+    assert_eq!(typing(chatstate("1234-5678@g.us", composing)), None);
+    assert_eq!(typing(chatstate(BOB, Node::new("dancing"))), None);
 }
 
 #[test]

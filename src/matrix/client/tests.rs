@@ -1,5 +1,6 @@
 //! The client against a homeserver that answers what the test says.
 
+mod ephemeral;
 mod media;
 
 use std::{sync::Arc, time::Duration};

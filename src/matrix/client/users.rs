@@ -2,15 +2,16 @@
 
 use http::StatusCode;
 use ruma::{
+    UserId,
     api::{
         AppserviceUserIdentity,
         client::{
             account::register::{self, LoginType},
             device::{delete_device, update_device},
-            profile::set_profile_field,
+            profile::{get_profile_field, set_profile_field},
         },
     },
-    profile::ProfileFieldValue,
+    profile::{ProfileFieldName, ProfileFieldValue},
 };
 
 use super::MatrixHomeserver;
@@ -57,6 +58,29 @@ impl MatrixHomeserver {
                 Err(failure.into())
             }
             _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn fetch_display_name(
+        &self,
+        person: &UserId,
+    ) -> Result<Option<String>, Failure> {
+        let field = ProfileFieldName::DisplayName;
+        let request = get_profile_field::v3::Request::new(person.to_owned(), field);
+        let bot = self.names.user_id(&ActAs::Bot);
+        match self.api.call("reading a profile", self.identity(&bot), request).await {
+            Ok(response) => Ok(match response.value {
+                Some(ProfileFieldValue::DisplayName(name)) => Some(name),
+                _ => None,
+            }),
+            // Nobody of that name, or a profile that is not for everybody.
+            Err(failure)
+                if failure.is(StatusCode::NOT_FOUND, "M_NOT_FOUND")
+                    || failure.is(StatusCode::FORBIDDEN, "M_FORBIDDEN") =>
+            {
+                Ok(None)
+            }
+            Err(failure) => Err(failure.into()),
         }
     }
 

@@ -25,7 +25,7 @@ use causeway::{
     interop::{Interop, NetworkProfile, TokenKey},
     port::{
         Clock, Entropy, InteropNetwork as _, NetworkLink,
-        network::{Credentials, LoginKeys, OurBundle},
+        network::{Credentials, Introduction, LoginKeys, OurBundle},
     },
     signal::{
         self, Address, Ciphertext, DecryptError, OfferedKeys, OurIdentity, PreKey,
@@ -125,6 +125,7 @@ impl Stage {
                 signed_prekey: SignedPreKey::generate(1, &identity, 0, &mut rng()).unwrap(),
                 identity,
             },
+            introduction: Introduction { display_name: None, read_receipts: true },
         };
         credentials.network_id = Some(self.interop.enlist(&credentials).await.unwrap());
         credentials

@@ -22,6 +22,8 @@ use ruma::event_id;
 pub(super) const PHONE: &str = "33612345678";
 
 pub(super) struct Contact {
+    /// The name that they gave themselves.
+    pub(super) name: String,
     identity: OurIdentity,
     signed: SignedPreKey,
     prekeys: BTreeMap<u32, PreKey>,
@@ -48,6 +50,7 @@ impl Contact {
         let identity = OurIdentity::generate(&mut rng);
         let signed = SignedPreKey::generate(1, &identity, 0, &mut rng).unwrap();
         Self {
+            name: "Anna".to_owned(),
             identity,
             signed,
             prekeys: BTreeMap::new(),
@@ -189,7 +192,7 @@ impl Contact {
             id: RemoteMessageId(id.to_owned()),
             from: Self::address(),
             sent_at: 7,
-            display_name: Some("Anna".to_owned()),
+            display_name: Some(self.name.clone()),
             ciphertext: Some(step.output),
         }
     }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use causeway::{
     domain::{
         bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        choices::Choices,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -21,8 +22,8 @@ use causeway::{
         Failure, KeyStores, Storage,
         network::LoginKeys,
         storage::{
-            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SessionKey,
-            StoredSession,
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SaidNotice,
+            SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -170,6 +171,7 @@ storage! {
     fn management_person(room: &RoomId) -> Option<OwnedUserId>;
     fn logins() -> Vec<Login>;
     fn login_of(person: &UserId) -> Option<Login>;
+    fn choices(login: &LoginId) -> Choices;
     fn login_keys(id: &LoginId) -> Option<LoginKeys>;
     fn ghost(key: &GhostKey) -> Option<Ghost>;
     fn portal(key: &PortalKey) -> Option<Portal>;
@@ -182,6 +184,9 @@ storage! {
     fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
     fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;
+    fn newest_of(portal: &PortalKey, messages: &[RemoteMessageId]) -> Option<Message>;
+    fn unread_up_to(portal: &PortalKey, last: &RemoteMessageId, limit: usize) -> Vec<RemoteMessageId>;
+    fn notice(portal: &PortalKey, about: &str) -> Option<SaidNotice>;
     fn retries_asked(portal: &PortalKey, remote_id: &RemoteMessageId) -> u32;
     fn hosted_media(name: &StorageRef) -> Option<HostedMedia>;
     fn hosted_bytes(login: &LoginId) -> u64;

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use causeway::{
         bridged::ActAs,
         ids::GhostKey,
         item::{KeyChanges, OutboundEvent, RawEvent},
+        status::STATUS,
     },
     port::{
         Failure, Homeserver, RoomCipher,
@@ -42,7 +44,18 @@ struct State {
     /// Every send, with every repetition.
     sends: Vec<OutboundEvent>,
     archive: BTreeMap<OwnedEventId, Value>,
+    /// Every event, oldest first, and who of ours sent it.
+    timeline: Vec<(OwnedEventId, Option<ActAs>)>,
+    /// The read receipts of our users.
+    reads: Vec<OwnedEventId>,
+    /// Whether a ghost was said to be typing.
+    typings: Vec<bool>,
+    person_name: Option<String>,
+    /// The names that ghosts were given, oldest first.
+    ghost_names: Vec<String>,
     trouble: Option<Trouble>,
+    /// The same for sending alone.
+    sending_trouble: Option<Trouble>,
     /// Room keys that our users' machines have.
     keys: BTreeSet<String>,
     /// Room keys that only a fetch brings.
@@ -76,6 +89,10 @@ impl FakeHomeserver {
 
     pub(super) fn trouble(&self, trouble: Option<Trouble>) {
         self.state().trouble = trouble;
+    }
+
+    pub(super) fn sending_trouble(&self, trouble: Option<Trouble>) {
+        self.state().sending_trouble = trouble;
     }
 
     pub(super) fn receive_trouble(&self, trouble: Option<Trouble>) {
@@ -117,6 +134,21 @@ impl FakeHomeserver {
         self.sent().iter().filter(|sent| is_message(sent)).map(event_id).collect()
     }
 
+    /// The contents of what the rooms show, before their encryption, oldest first.
+    pub(super) fn contents(&self) -> Vec<Value> {
+        let plain = |content: &Value| match &content["plain"] {
+            Value::Null => content.clone(),
+            plain => plain.clone(),
+        };
+        self.sent().iter().filter(|sent| is_message(sent)).map(|it| plain(&it.content)).collect()
+    }
+
+    /// What became of messages, as clients are told, oldest first.
+    pub(super) fn statuses(&self) -> Vec<Value> {
+        let is_status = |sent: &&OutboundEvent| sent.event_type == STATUS;
+        self.sent().iter().filter(is_status).map(|sent| sent.content.clone()).collect()
+    }
+
     /// What our users redacted, oldest first.
     pub(super) fn redacted(&self) -> Vec<String> {
         let redacts = |sent: &OutboundEvent| Some(sent.content["redacts"].as_str()?.to_owned());
@@ -141,7 +173,25 @@ impl FakeHomeserver {
     /// Keeps an event, so that it can be fetched again.
     pub(super) fn archive(&self, event: &Value) {
         let id = OwnedEventId::try_from(event["event_id"].as_str().unwrap()).unwrap();
-        self.state().archive.insert(id, event.clone());
+        let mut state = self.state();
+        state.timeline.push((id.clone(), None));
+        state.archive.insert(id, event.clone());
+    }
+
+    pub(super) fn reads(&self) -> Vec<OwnedEventId> {
+        self.state().reads.clone()
+    }
+
+    pub(super) fn ghost_names(&self) -> Vec<String> {
+        self.state().ghost_names.clone()
+    }
+
+    pub(super) fn rename_person(&self, name: &str) {
+        self.state().person_name = Some(name.to_owned());
+    }
+
+    pub(super) fn typings(&self) -> Vec<bool> {
+        self.state().typings.clone()
     }
 
     pub(super) fn uploads(&self) -> Vec<Vec<u8>> {
@@ -159,7 +209,7 @@ impl FakeHomeserver {
 }
 
 fn is_message(sent: &OutboundEvent) -> bool {
-    !["m.reaction", REDACTION].contains(&sent.event_type.as_str())
+    !["m.reaction", REDACTION, STATUS].contains(&sent.event_type.as_str())
 }
 
 fn event_id(sent: &OutboundEvent) -> OwnedEventId {
@@ -190,8 +240,19 @@ impl Homeserver for FakeHomeserver {
         Some(ActAs::Ghost(GhostKey(key.to_owned())))
     }
 
-    async fn ensure_user(&self, _who: &ActAs, _display_name: Option<&str>) -> Result<(), Failure> {
-        Trouble::befall(self.state().trouble, ())
+    async fn ensure_user(&self, who: &ActAs, display_name: Option<&str>) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if let (ActAs::Ghost(_), Some(name)) = (who, display_name) {
+            state.ghost_names.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn display_name(&self, person: &UserId) -> Result<Option<String>, Failure> {
+        let state = self.state();
+        let name = state.person_name.clone().unwrap_or_else(|| " Alice\n".to_owned());
+        Trouble::befall(state.trouble, (person == PERSON).then_some(name))
     }
 
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
@@ -222,9 +283,14 @@ impl Homeserver for FakeHomeserver {
 
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {
         let mut state = self.state();
-        Trouble::befall(state.trouble, ())?;
+        Trouble::befall(state.trouble.or(state.sending_trouble), ())?;
         state.sends.push(event.clone());
-        Ok(event_id(event))
+        let id = event_id(event);
+        if !state.timeline.iter().any(|(known, _)| *known == id) {
+            let by = is_message(event).then(|| event.sender.clone());
+            state.timeline.push((id.clone(), by));
+        }
+        Ok(id)
     }
 
     async fn event(
@@ -235,6 +301,40 @@ impl Homeserver for FakeHomeserver {
     ) -> Result<Option<RawEvent>, Failure> {
         let state = self.state();
         Trouble::befall(state.trouble, state.archive.get(event).cloned().map(RawEvent))
+    }
+
+    async fn messages_before(
+        &self,
+        sender: &ActAs,
+        _room: &RoomId,
+        event: &EventId,
+        limit: u32,
+    ) -> Result<Vec<OwnedEventId>, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        let place = state.timeline.iter().position(|(known, _)| known == event);
+        let before = state.timeline[..place.unwrap_or(0)].iter().rev();
+        let theirs = before.filter(|(_, by)| by.as_ref() == Some(sender));
+        Ok(theirs.map(|(id, _)| id.clone()).take(limit as usize).collect())
+    }
+
+    async fn read(&self, _who: &ActAs, _room: &RoomId, event: &EventId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.reads.push(event.to_owned());
+        Ok(())
+    }
+
+    async fn typing(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        lasts: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.typings.push(lasts.is_some());
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), Failure> {

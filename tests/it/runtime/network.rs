@@ -22,8 +22,8 @@ use causeway::{
         Failure, InteropNetwork, NetworkLink,
         media::{Download, MediaFailure},
         network::{
-            Accepted, ConnectFailure, Connected, Credentials, Inbound, OurBundle, RemoteFile,
-            Resolved, StanzaRef,
+            Accepted, ConnectFailure, Connected, Credentials, Inbound, Introduction, OurBundle,
+            RemoteFile, Resolved, StanzaRef,
         },
     },
     signal::{PreKey, RemoteBundle},
@@ -57,6 +57,10 @@ struct State {
     /// Every envelope that was sent, with every repetition.
     envelopes: Vec<(RemoteMessageId, Vec<u8>)>,
     receipts: Vec<OutboundReceipt>,
+    /// What the latest connection was told of the person.
+    introduction: Option<Introduction>,
+    /// Whether the person was said to be typing.
+    typings: Vec<bool>,
     enlisted: bool,
     trouble: Option<Trouble>,
     refuses: Option<String>,
@@ -130,11 +134,12 @@ impl FakeNetwork {
     }
 
     pub(super) fn post_receipt(&self, id: RemoteMessageId, kind: InboundReceiptKind) {
-        self.bring(Mail::Receipt(InboundReceipt {
-            from: Contact::address(),
-            messages: vec![id],
-            kind,
-        }));
+        self.post_receipts(vec![id], kind);
+    }
+
+    /// One receipt for several messages.
+    pub(super) fn post_receipts(&self, messages: Vec<RemoteMessageId>, kind: InboundReceiptKind) {
+        self.bring(Mail::Receipt(InboundReceipt { from: Contact::address(), messages, kind }));
     }
 
     fn bring(&self, mail: Mail) {
@@ -174,9 +179,31 @@ impl FakeNetwork {
     pub(super) fn retries(&self) -> Vec<(u32, u32)> {
         let retry = |receipt: &OutboundReceipt| match receipt.kind {
             OutboundReceiptKind::Retry { count, prekey, .. } => Some((count, prekey)),
-            OutboundReceiptKind::Delivered => None,
+            OutboundReceiptKind::Delivered | OutboundReceiptKind::Read => None,
         };
         self.state().receipts.iter().filter_map(retry).collect()
+    }
+
+    /// What the read receipts that came name, oldest first.
+    pub(super) fn read(&self) -> Vec<Vec<String>> {
+        let state = self.state();
+        let read = state.receipts.iter().filter(|it| matches!(it.kind, OutboundReceiptKind::Read));
+        read.map(|it| it.messages.iter().map(|id| id.0.clone()).collect()).collect()
+    }
+
+    pub(super) fn introduction(&self) -> Option<Introduction> {
+        self.state().introduction.clone()
+    }
+
+    pub(super) fn typings(&self) -> Vec<bool> {
+        self.state().typings.clone()
+    }
+
+    /// The contact types, or stops. It is lost when nobody is connected.
+    pub(super) fn contact_types(&self, typing: bool) {
+        if let Some(connection) = &self.state().connection {
+            drop(connection.try_send(Inbound::Typing { user: Contact::user(), typing }));
+        }
     }
 
     pub(super) fn trouble(&self, trouble: Option<Trouble>) {
@@ -234,6 +261,7 @@ impl InteropNetwork for FakeNetwork {
             sender.try_send(stanza(number, mail)).unwrap();
         }
         state.connection = Some(sender);
+        state.introduction = Some(who.introduction.clone());
         Ok(Connected { link: self.myself.upgrade().unwrap(), inbound })
     }
 
@@ -290,6 +318,12 @@ impl NetworkLink for FakeNetwork {
             assert!(bundle.prekey.is_some(), "a retry receipt's prekey was committed");
         }
         self.state().receipts.push(receipt.clone());
+        Ok(())
+    }
+
+    async fn typing(&self, to: &RemoteUser, typing: bool) -> Result<(), Failure> {
+        assert!(*to == Contact::user(), "typing to a stranger");
+        self.state().typings.push(typing);
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Stage {
     pub(super) clock: Arc<ManualClock>,
     pub(super) set_aside: Arc<Mutex<Vec<String>>>,
     inbox_rows_max: u64,
+    /// Read when the process begins.
+    pub(super) message_status: bool,
     events: u32,
     transactions: u32,
     starts: u64,
@@ -101,6 +103,7 @@ impl Stage {
             clock,
             set_aside: Arc::default(),
             inbox_rows_max,
+            message_status: true,
             events: 0,
             transactions: 0,
             starts: 0,
@@ -165,6 +168,7 @@ impl Stage {
             clock: self.clock.clone(),
             entropy,
             namer: GhostNamer::new([9; 32]),
+            message_status: self.message_status,
         };
         let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
         let rooms = Rooms::new(ports.clone());
@@ -175,7 +179,7 @@ impl Stage {
             ..Permissions::default()
         };
         let bot = Arc::new(Bot::new(logins.clone(), permissions));
-        let intake = Intake::new(ports.clone(), hints.clone());
+        let intake = Intake::new(ports.clone(), hints.clone(), &links);
         let commands: Arc<dyn Commands> = bot.clone();
         let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
         runtime.spawn(inbox.run());
@@ -338,8 +342,23 @@ impl Stage {
     ) -> Option<Answer> {
         let to_device = keys.iter().map(|key| json!({"room_key": key})).collect();
         let keys = KeyChanges { to_device, ..KeyChanges::default() };
+        self.offer_transaction(id, Transaction { events, keys, ..Transaction::default() }).await
+    }
+
+    /// Pushes ephemeral events, until they are taken.
+    pub(super) async fn push_ephemeral(&mut self, ephemeral: Vec<Value>) {
+        self.transactions += 1;
+        let transaction = Transaction { ephemeral, ..Transaction::default() };
+        let answer = self.offer_transaction(&self.transactions.to_string(), transaction).await;
+        assert_eq!(answer, Some(Answer::Acknowledge));
+    }
+
+    pub(super) async fn offer_transaction(
+        &self,
+        id: &str,
+        transaction: Transaction,
+    ) -> Option<Answer> {
         let (intake, id) = (self.bridge().intake.clone(), id.to_owned());
-        let transaction = Transaction { events, keys };
         let taken =
             self.bridge().runtime.spawn(async move { intake.transaction(id, transaction).await });
         tokio::pin!(taken);

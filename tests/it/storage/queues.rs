@@ -211,7 +211,9 @@ async fn next_out(
         OutboxItem::Envelope(envelope) => envelope.id.0,
         OutboxItem::Event(event) => event.transaction_id,
         OutboxItem::Receipt(_) => panic!("no receipt was added"),
-        OutboxItem::Redaction(_) => panic!("no redaction was added"),
+        OutboxItem::Redaction(_) | OutboxItem::Read(_) | OutboxItem::Notice(_) => {
+            panic!("nothing such was added")
+        }
     };
     Some((row.id, text))
 }

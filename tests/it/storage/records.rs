@@ -1,8 +1,14 @@
 //! People, logins, ghosts, portals, messages and keys: what was saved is what is found.
 
 use causeway::{
-    domain::bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
-    port::{Retry, Storage as _, storage::Change},
+    domain::{
+        bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
+        choices::Choices,
+    },
+    port::{
+        Retry, Storage as _,
+        storage::{Change, SaidNotice},
+    },
     signal::{RemoteIdentityKey, SessionRecord},
 };
 
@@ -20,12 +26,15 @@ on_both!(
     a_room_serves_the_latest_person,
     a_login_goes_its_way,
     a_login_replaces_nothing,
+    choices_are_a_logins_own_and_the_latest,
     a_ghost_keeps_a_name_that_is_not_renewed,
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
     a_message_is_found_by_the_room_of_its_portal,
+    messages_are_read_in_their_order_and_once,
     a_side_has_one_reaction_to_a_message,
     retries_are_counted,
+    a_notice_is_remembered_until_it_is_taken_back,
     prekeys_are_spent_and_their_ids_never_reused,
     a_session_is_replaced_whole,
 );
@@ -95,6 +104,22 @@ async fn a_login_replaces_nothing(place: Place) {
         assert_eq!(failure.retry, Retry::Never);
     }
     assert_eq!(storage.logins().await.unwrap().len(), 2);
+}
+
+async fn choices_are_a_logins_own_and_the_latest(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (id, other) = (login_id("l1"), login_id("l2"));
+    assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
+    for (read_receipts, typing) in [(false, true), (true, false), (false, false)] {
+        let choices = Choices { read_receipts, typing };
+        let saved = Change::ChoicesSaved { login: id.clone(), choices };
+        storage.commit(vec![saved]).await.unwrap();
+        assert_eq!(storage.choices(&id).await.unwrap(), choices);
+    }
+    assert_eq!(storage.choices(&other).await.unwrap(), Choices::default());
+    storage.commit(vec![Change::LoginRemoved(id.clone())]).await.unwrap();
+    assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
 }
 
 async fn a_ghost_keeps_a_name_that_is_not_renewed(place: Place) {
@@ -184,6 +209,47 @@ async fn a_message_is_found_by_the_room_of_its_portal(place: Place) {
     assert_eq!(found.delivery, Delivery::Sent);
 }
 
+async fn messages_are_read_in_their_order_and_once(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let key = portal_key("l1", "g1");
+    let (ours, theirs) = (Direction::ToNetwork, Direction::ToMatrix);
+    // All of the same millisecond. M4 is not shown yet, and R is in both directions.
+    for (direction, id) in
+        [(theirs, "M3"), (theirs, "M1"), (ours, "R"), (theirs, "M4"), (theirs, "R"), (ours, "M5")]
+    {
+        storage.commit(vec![Change::MessageAdded(message(direction, id))]).await.unwrap();
+        if direction == theirs && id != "M4" {
+            let (portal, remote_id) = (key.clone(), remote_id(id));
+            let shown = Change::MessageShown { portal, remote_id, event: event(id) };
+            storage.commit(vec![shown]).await.unwrap();
+        }
+    }
+    let unread = async |last: &str, limit| {
+        let found = storage.unread_up_to(&key, &remote_id(last), limit).await.unwrap();
+        found.into_iter().map(|id| id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(unread("R", 9).await, ["M3", "M1", "R"]);
+    assert_eq!(unread("R", 2).await, ["M3", "M1"]);
+    assert_eq!(unread("M3", 9).await, ["M3"]);
+    assert_eq!((unread("M5", 9).await, unread("M9", 9).await), (vec![], vec![]));
+    let messages = vec![remote_id("M3"), remote_id("R")];
+    let read = Change::MessagesRead { portal: key.clone(), messages };
+    storage.commit(vec![read]).await.unwrap();
+    assert_eq!(unread("R", 9).await, ["M1"]);
+    // Ours of the same id is untouched.
+    let found = storage.message_by_remote(&key, &remote_id("R")).await.unwrap().unwrap();
+    assert_eq!((found.direction, found.delivery), (ours, Delivery::Committed));
+
+    let newest = async |ids: &[&str]| {
+        let ids: Vec<_> = ids.iter().map(|id| remote_id(id)).collect();
+        storage.newest_of(&key, &ids).await.unwrap().map(|message| message.remote_id.0)
+    };
+    assert_eq!(newest(&["M5", "R", "M9"]).await.as_deref(), Some("M5"));
+    assert_eq!(newest(&["R", "M1"]).await.as_deref(), Some("R"));
+    assert_eq!(newest(&["M1"]).await, None);
+}
+
 async fn a_side_has_one_reaction_to_a_message(place: Place) {
     let storage = place.open().await;
     with_logins(&storage).await;
@@ -224,6 +290,26 @@ async fn retries_are_counted(place: Place) {
         storage.commit(vec![asked]).await.unwrap();
     }
     assert_eq!(storage.retries_asked(&portal_key("l2", "g1"), &id).await.unwrap(), 0);
+}
+
+async fn a_notice_is_remembered_until_it_is_taken_back(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (portal, about) = (portal_key("l1", "g1"), "$failed".to_owned());
+    let found = async || storage.notice(&portal, "$failed").await.unwrap();
+    let commit = async |change| storage.commit(vec![change]).await.unwrap();
+    assert_eq!(found().await, None);
+    let added = || Change::NoticeAdded { portal: portal.clone(), about: about.clone() };
+    commit(added()).await;
+    assert_eq!(found().await, Some(SaidNotice { event: None }));
+    let shown = event("notice");
+    let event = shown.clone();
+    commit(Change::NoticeShown { portal: portal.clone(), about: about.clone(), event }).await;
+    commit(added()).await;
+    assert_eq!(found().await, Some(SaidNotice { event: Some(shown) }));
+    assert_eq!(storage.notice(&portal_key("l2", "g1"), "$failed").await.unwrap(), None);
+    commit(Change::NoticeRemoved { portal: portal.clone(), about: about.clone() }).await;
+    assert_eq!(found().await, None);
 }
 
 async fn prekeys_are_spent_and_their_ids_never_reused(place: Place) {

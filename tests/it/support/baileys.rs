@@ -114,6 +114,41 @@ impl BaileysPerson {
         .await
     }
 
+    /// Says that messages of a Matrix person were read.
+    pub(crate) async fn says_read(&mut self, by: &UserId, ids: &[String]) -> Result<()> {
+        self.tell(by, json!({"do": "read", "ids": ids})).await
+    }
+
+    /// Types ("composing"), records ("recording") or stops ("paused").
+    pub(crate) async fn types(&mut self, to: &UserId, state: &str) -> Result<()> {
+        self.tell(to, json!({"do": "typing", "state": state})).await
+    }
+
+    /// Waits until the latest that Baileys shows of anybody's presence is this.
+    pub(crate) async fn sees_typing(&self, state: &str) -> Result<()> {
+        until(&format!("Baileys to see {state:?}"), PATIENCE, || async {
+            let seen = self.driver.events().into_iter().rfind(is("typing"));
+            Ok(seen.filter(|seen| seen["state"] == state).map(drop))
+        })
+        .await
+    }
+
+    /// Whether a receipt ("delivered", "read") came for a message.
+    pub(crate) fn knows_of(&self, id: &str, receipt: &str) -> bool {
+        let events = self.driver.events();
+        let of_it =
+            |e: &&Value| e["ids"].as_array().is_some_and(|ids| ids.iter().any(|it| it == id));
+        events.iter().filter(|e| is("receipt")(e)).filter(of_it).any(|e| e["kind"] == receipt)
+    }
+
+    /// Waits for that receipt.
+    pub(crate) async fn learns_of(&self, id: &str, receipt: &str) -> Result<()> {
+        until(&format!("the receipt {receipt:?} for message {id}"), PATIENCE, || async {
+            Ok(self.knows_of(id, receipt).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until this very text has come. Gives what Baileys says of it.
     pub(crate) async fn reads(&self, text: &str) -> Result<Value> {
         let what = format!("Baileys to read {text:?}");

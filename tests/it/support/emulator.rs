@@ -220,13 +220,35 @@ impl Contact {
 
     /// Waits until the network says `receipt` ("delivered", "read") of a message of this person.
     pub(crate) async fn learns_of(&self, id: &str, receipt: &str) -> Result<()> {
-        let path = self.path(&format!("receipts/{id}"));
         until(&format!("the receipt {receipt:?} for message {id}"), PATIENCE, || async {
-            let receipts = self.control.call(Method::GET, &path, None).await?;
-            let receipts = receipts.as_array().cloned().unwrap_or_default();
-            Ok(receipts.iter().any(|kind| kind == receipt).then_some(()))
+            Ok(self.receipts(id).await?.iter().any(|kind| kind == receipt).then_some(()))
         })
         .await
+    }
+
+    /// Everything that the network said of a message of this person, in order.
+    pub(crate) async fn receipts(&self, id: &str) -> Result<Vec<String>> {
+        let path = self.path(&format!("receipts/{id}"));
+        Ok(serde_json::from_value(self.control.call(Method::GET, &path, None).await?)?)
+    }
+
+    /// Says, in one receipt, that this person read messages ("read") or listened to them ("played").
+    pub(crate) async fn says_read(&self, to: &UserId, ids: &[String], kind: &str) -> Result<()> {
+        let order = json!({"to": to, "ids": ids, "kind": kind});
+        self.control.call(Method::POST, &self.path("read"), Some(&order)).await.map(drop)
+    }
+
+    /// Types ("composing"), records ("recording") or stops ("paused").
+    pub(crate) async fn types(&self, to: &UserId, state: &str) -> Result<()> {
+        let order = json!({"to": to, "state": state});
+        self.control.call(Method::POST, &self.path("typing"), Some(&order)).await.map(drop)
+    }
+
+    /// What this person saw others do, oldest first.
+    pub(crate) async fn saw_typing(&self) -> Result<Vec<String>> {
+        let seen = self.control.call(Method::GET, &self.path("typing"), None).await?;
+        let seen = seen.as_array().cloned().unwrap_or_default();
+        Ok(seen.iter().filter_map(|it| it["state"].as_str().map(str::to_owned)).collect())
     }
 
     fn path(&self, what: &str) -> String {

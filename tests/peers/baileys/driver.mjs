@@ -7,10 +7,12 @@
 // Baileys' sendMessage takes: location, contacts, poll …),
 // {"do":"react","to":"<jid>","id":"…","emoji":"…"} (an empty emoji takes it back), {"do":"reply","to":"<jid>","id":"…","text":"…"},
 // {"do":"edit","to":"<jid>","id":"…","text":"…"}, {"do":"delete","to":"<jid>","id":"…"},
-// {"do":"read","jid":"<jid>","ids":["…"]}, {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
+// {"do":"read","to":"<jid>","ids":["…"]}, {"do":"typing","to":"<jid>","state":"composing|recording|paused"},
+// {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
 // Events: qr {qr}, open {jid, lid}, closed {code}, message {id, from, name, text, timestamp, at_ms},
-// reaction {target, emoji}, undecrypted {id, from}, receipt {ids, kind}, sent {id, tag}, error {what}; with a file, message
-// and sent have file {kind, length, sha256, …}; downloaded {id, sha256, length, peak_mb}, undownloaded {id, what}.
+// reaction {target, emoji}, undecrypted {id, from}, receipt {ids, kind}, typing {from, state}, sent {id, tag}, error {what};
+// with a file, message and sent have file {kind, length, sha256, …}; downloaded {id, sha256, length, peak_mb},
+// undownloaded {id, what}.
 //
 // Credentials and keys live in memory; the process is one person and ends with its standard input. Nothing of a message goes
 // to the log.
@@ -107,6 +109,9 @@ function connect() {
     }
   })
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(report))
+  sock.ev.on('presence.update', ({ id, presences }) => {
+    for (const presence of Object.values(presences)) emit('typing', { from: id, state: presence.lastKnownPresence })
+  })
   sock.ev.on('messages.update', (updates) => {
     for (const { key, update } of updates) {
       if (update.status === 0) emit('error', { what: 'refused', id: key.id, codes: update.messageStubParameters })
@@ -196,9 +201,10 @@ const commands = {
     const sent = await sock.sendMessage(to, { delete: known.get(id).key })
     sentMessages.set(sent.key.id, sent.message)
   },
-  read: async ({ jid, ids }) => {
-    await sock.readMessages(ids.map((id) => ({ remoteJid: jid, id, fromMe: false })))
+  read: async ({ to, ids }) => {
+    await sock.readMessages(ids.map((id) => ({ remoteJid: to, id, fromMe: false })))
   },
+  typing: async ({ to, state }) => sock.sendPresenceUpdate(state, to),
   // Forgets the Signal session, as a restored phone would: the next message from there cannot be read.
   drop_session: async ({ jid }) => {
     await sock.signalRepository.deleteSession([jid])

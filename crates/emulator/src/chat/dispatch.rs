@@ -6,7 +6,7 @@ use causeway_wire::{
     stanza::{AckClass, AckStanza, Malformed, Stanza, nack},
 };
 
-use super::{messages, query};
+use super::{messages, query, typing};
 use crate::{
     network::Network,
     world::{DeviceKey, mailbox::Class},
@@ -49,9 +49,9 @@ pub(crate) fn react(network: &Network, key: DeviceKey, node: Node) -> Reaction {
         Stanza::Iq(iq) => query::answer(network, key, &iq),
         Stanza::StreamEnd => Reaction { end: Some(End::Closing), ..Reaction::default() },
         Stanza::Malformed(malformed) => refuse(&malformed),
-        // Presence and typing are ephemeral and reach nobody here; the others are a server's to send.
+        Stanza::Chatstate(chatstate) => typing::chatstate(network, key, &chatstate),
+        // Presence reaches nobody here; the others are a server's to send.
         Stanza::Presence(_)
-        | Stanza::Chatstate(_)
         | Stanza::Ib(_)
         | Stanza::Success(_)
         | Stanza::Failure(_)

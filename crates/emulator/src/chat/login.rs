@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     network::Network,
     token::TokenError,
-    world::{AccountId, Bundle, DeviceKey, SignedPrekey, bundle::BundleError},
+    world::{AccountId, Bundle, DeviceKey, Shown, SignedPrekey, bundle::BundleError},
 };
 
 /// What a client wants.
@@ -113,6 +113,11 @@ async fn check_partner(
     if network.tokens.verify(&token).await? != user_visible_id {
         return Err(LoginError::OtherSubject);
     }
+    let shown = Shown {
+        push_name: login.push_name.map(|name| name.0),
+        read_receipts: Some(login.read_receipts),
+    };
+    network.with(|world| world.show(login.account, shown));
     Ok(DeviceKey::primary(AccountId::Partner(login.account)))
 }
 

@@ -52,7 +52,7 @@ fn message_node(
     };
     let node = stanza
         .into_node()
-        .attr_opt("notify", shown_name(world, item.from.account))
+        .attr_opt("notify", push_name(world, item.from.account))
         .attr_opt("category", item.category.as_deref())
         .attr_opt("recipient", item.recipient.map(|to| account_name(world, viewer, to)));
     if world.view_of(viewer) == View::Number {
@@ -75,6 +75,15 @@ fn shown_name(world: &World, account: AccountId) -> Option<String> {
             world.partner(number).map(|partner| partner.user_visible_id.clone())
         }
     }
+}
+
+/// The name that somebody gave themselves; a partner's user who gave none is called by their id.
+fn push_name(world: &World, account: AccountId) -> Option<String> {
+    let given = match account {
+        AccountId::Person(_) => None,
+        AccountId::Partner(number) => world.partner(number)?.shown.push_name.clone(),
+    };
+    given.or_else(|| shown_name(world, account))
 }
 
 fn enc(envelope: &Envelope) -> Enc {

@@ -11,7 +11,7 @@ use causeway_wire::{
 use super::{
     dispatch::{self, End, Reaction},
     handshake::{ChannelError, ChannelReader, ChannelWriter},
-    render,
+    render, typing,
 };
 use crate::{
     causes::Causes,
@@ -19,6 +19,7 @@ use crate::{
     faults::{self, Fault},
     limits::{IDLE_TIME_MAX, OUTGOING_QUEUE_MAX},
     network::{Attachment, Network, Order},
+    router::Sign,
     world::{AccountId, DeviceKey, Entry, View, mailbox::Item},
 };
 
@@ -127,6 +128,7 @@ impl Session<'_> {
                     Err(error) => return error.into(),
                 },
                 () = attachment.wake.notified() => self.deliver().await,
+                Some(sign) = attachment.signs.recv() => self.show(sign).await,
                 () = deadline => return Ending::Closing,
             };
             if let Err(ending) = step {
@@ -183,6 +185,15 @@ impl Session<'_> {
             return self.deliver().await;
         }
         Ok(())
+    }
+
+    /// Sends a sign of life, unless the client wants nothing now.
+    async fn show(&mut self, sign: Sign) -> Result<(), Ending> {
+        if !self.active {
+            return Ok(());
+        }
+        let node = self.network.with(|world| typing::node(world, self.key, sign));
+        Ok(self.writer.send(&node).await?)
     }
 
     /// Sends everything in the mailbox that was not sent on this connection yet.

@@ -28,6 +28,9 @@ pub(super) struct PartnerView {
     connected: bool,
     prekeys_left: usize,
     mailbox: usize,
+    /// As the client said at its latest login.
+    push_name: Option<String>,
+    read_receipts: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -143,5 +146,7 @@ fn view(world: &World, partner: &Partner) -> PartnerView {
         connected: false,
         prekeys_left: bundle.map_or(0, |bundle| bundle.one_time.len()),
         mailbox: partner.device.mailbox.len(),
+        push_name: partner.shown.push_name.clone(),
+        read_receipts: partner.shown.read_receipts,
     }
 }

@@ -105,6 +105,13 @@ pub(super) struct ReceivedView {
 pub(super) struct ReadOrder {
     to: String,
     ids: Vec<String>,
+    /// `read`, or `played` for a voice message.
+    #[serde(default = "read_kind")]
+    kind: String,
+}
+
+fn read_kind() -> String {
+    "read".to_owned()
 }
 
 #[derive(Deserialize)]
@@ -246,7 +253,8 @@ pub(super) async fn read(
     Json(order): Json<ReadOrder>,
 ) -> Result<StatusCode, Problem> {
     let actor = actor_of(&network, &phone)?;
-    actor.send_read(&network, account_of(&network, &order.to)?, &order.ids);
+    let to = account_of(&network, &order.to)?;
+    actor.send_read(&network, to, &order.ids, &order.kind);
     Ok(StatusCode::NO_CONTENT)
 }
 

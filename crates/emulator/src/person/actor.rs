@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use wacore_libsignal::protocol::SignalProtocolError;
 
 use super::{
-    Received, ShownFile, Transcript,
+    Received, ShownFile, Transcript, TypingLog,
     content::{self, Read},
     engine::{Address, DecryptError, Engine},
 };
@@ -77,6 +77,7 @@ pub(crate) struct Actor {
     pub(crate) phone: u64,
     pub(crate) wake: Notify,
     pub(crate) transcript: Transcript,
+    pub(crate) typing: TypingLog,
     inner: Mutex<Phone>,
 }
 
@@ -86,8 +87,13 @@ impl Actor {
         let mut engine = Engine::generate();
         let bundle = engine.publish(PREKEYS_PUBLISHED).await;
         let inner = Phone { engine, sent: VecDeque::new(), asked: BTreeMap::new() };
-        let actor =
-            Self { phone, wake: Notify::new(), transcript: Transcript::new(), inner: inner.into() };
+        let actor = Self {
+            phone,
+            wake: Notify::new(),
+            transcript: Transcript::new(),
+            typing: TypingLog::default(),
+            inner: inner.into(),
+        };
         (actor, bundle)
     }
 
@@ -340,15 +346,15 @@ impl Actor {
         Ok(id)
     }
 
-    /// Says that the person read a message.
-    pub(crate) fn send_read(&self, network: &Network, to: AccountId, ids: &[String]) {
+    /// Says that the person read messages, or played them.
+    pub(crate) fn send_read(&self, network: &Network, to: AccountId, ids: &[String], kind: &str) {
         let Some((first, rest)) = ids.split_first() else { return };
         network.send_receipt(
             self.key(),
             ReceiptDraft {
                 id: first.clone(),
                 to: DeviceKey::primary(to),
-                kind: Some("read".to_owned()),
+                kind: Some(kind.to_owned()),
                 more_ids: rest.to_vec(),
                 retry: None,
             },

@@ -129,6 +129,16 @@ pub(crate) struct Partner {
     pub(crate) blocked: BTreeSet<AccountId>,
     /// Number of the PN alias.
     pub(crate) alias: u64,
+    /// What the client said of the person at its latest login.
+    pub(crate) shown: Shown,
+}
+
+/// How a partner's user wants to be shown.
+#[derive(Clone, Default)]
+pub(crate) struct Shown {
+    pub(crate) push_name: Option<String>,
+    /// `None` before the first login.
+    pub(crate) read_receipts: Option<bool>,
 }
 
 impl fmt::Debug for Partner {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::{
     AccountId, Bundle, Device, DeviceKey, OneTimePrekey, Partner, Person, PersonKind, Primary,
+    Shown,
     mailbox::{Class, Full, Item},
     names::{ALIAS_FIRST, ALIAS_LAST},
 };
@@ -189,9 +190,17 @@ impl World {
             contacts: BTreeSet::new(),
             blocked: BTreeSet::new(),
             alias,
+            shown: Shown::default(),
         };
         self.partners.insert(fresh_account, partner);
         Ok(Enlisted { account: fresh_account, identity_changed: false })
+    }
+
+    /// Keeps how a partner's user wants to be shown.
+    pub(crate) fn show(&mut self, account: u64, shown: Shown) {
+        if let Some(partner) = self.partners.get_mut(&account) {
+            partner.shown = shown;
+        }
     }
 
     /// Forgets a partner's user altogether.

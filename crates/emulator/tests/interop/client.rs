@@ -11,8 +11,9 @@ use causeway_wire::{
     noise::{Initiator, KeyPair, NoiseError, Transport, certificate::Trust},
     payload::{InteropLogin, Version},
     stanza::{
-        AckStanza, Enc, EncKind, FailureStanza, IqBody, IqError, IqStanza, MessageStanza,
-        NotificationStanza, Query, ReceiptKind, ReceiptStanza, Retry, Route, Stanza, StreamError,
+        AckStanza, ChatstateStanza, Enc, EncKind, FailureStanza, IqBody, IqError, IqStanza,
+        MessageStanza, NotificationStanza, Query, ReceiptKind, ReceiptStanza, Retry, Route, Stanza,
+        StreamError,
         keys::Bundle,
         prekeys::{KeyReply, KeyRequest, Upload},
         usync::{Usync, UsyncReply},
@@ -142,6 +143,7 @@ impl Client {
             account: self.account,
             token: token.unwrap_or_else(|| scene.partner.token(&self.user)).into_bytes(),
             read_receipts: true,
+            push_name: None,
             version: Version::default(),
         };
         let trust = Trust { root: scene.emulator.root_key() };
@@ -380,6 +382,14 @@ impl Client {
             .await;
         self.send(receipt.ack().into_node()).await;
         receipt
+    }
+
+    pub(crate) async fn next_chatstate(&mut self) -> ChatstateStanza {
+        self.next_that(|stanza| match stanza {
+            Stanza::Chatstate(chatstate) => Some(chatstate.clone()),
+            _ => None,
+        })
+        .await
     }
 
     pub(crate) async fn next_notification(&mut self) -> NotificationStanza {

@@ -7,6 +7,7 @@ fn login() -> InteropLogin {
         account: 10_501_234_567,
         token: b"header.claims.signature".to_vec(),
         read_receipts: true,
+        push_name: Some(Personal("Ana".to_owned())),
         version: Version { primary: 1, secondary: 0, tertiary: 3 },
     }
 }
