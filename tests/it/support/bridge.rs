@@ -205,7 +205,7 @@ impl Bridge {
         network: &NetworkPlace,
         plan: &Plan,
     ) -> Result<String> {
-        let NetworkPlace { chat, enlist, push_keys, root_key, media: _ } = network;
+        let NetworkPlace { chat, enlist, push_keys, root_key, media } = network;
         let Plan { database, log } = plan;
         // Fresh in every run, so that nothing can lean on a constant.
         let numbers: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();
@@ -236,6 +236,7 @@ listen = "{}"
 integrator_id = {INTEGRATOR_ID}
 chat_url = "{chat}"
 enlist_url = "{enlist}"
+media_url = "{media}"
 push_keys_url = "{push_keys}"
 root_key = "{root_key}"
 # A test does not wait for minutes.
