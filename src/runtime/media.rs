@@ -197,9 +197,9 @@ impl Mover {
         ports.entropy.fill(&mut *media_key);
         let name = StorageRef::from_random(self.random());
         let machine = Outward::new(opening, &media_key, kind, ceiling.bytes());
-        let (flow, bytes) = Flow::start(bytes, machine, &ports.clock);
+        let (flow, bytes) = Flow::start(bytes, machine, ceiling, &ports.clock).await?;
         let hosting = ports.media.put(&name, bytes);
-        let (hashes, length) = flow.carry("hosting a file", ceiling, hosting).await?;
+        let (hashes, length) = flow.carry("hosting a file", hosting).await?;
         if length != hashes.enc_length {
             let failure = Failure::later("hosting a file: the store has another length of it");
             return Err(NotMoved::Later(failure).into());
@@ -242,10 +242,10 @@ impl Mover {
             return Err(NotMoved::ForGood(MediaFailure::Damaged).into());
         }
         let machine = Inward::new(file, self.attachment_keys());
-        let (flow, bytes) = Flow::start(self.paced(bytes), machine, &self.ports.clock);
+        let (bytes, clock) = (self.paced(bytes), &self.ports.clock);
+        let (flow, bytes) = Flow::start(bytes, machine, ceiling, clock).await?;
         let uploading = self.ports.homeserver.upload_media(who, file.length, bytes);
-        let (sealed, uri): (_, OwnedMxcUri) =
-            flow.carry("uploading a file", ceiling, uploading).await?;
+        let (sealed, uri): (_, OwnedMxcUri) = flow.carry("uploading a file", uploading).await?;
         Ok(MovedIn { length: sealed.length, file: sealed.at(uri) })
     }
 

@@ -9,6 +9,7 @@ mod architecture;
 mod canary;
 mod conversation;
 mod crash;
+mod files;
 mod ground;
 #[cfg(test)]
 mod interop;

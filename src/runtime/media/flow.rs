@@ -1,9 +1,12 @@
 //! A file on its way through a [`Reencryption`]: whoever takes the bytes asks for the next, and each
 //! question costs one piece of work.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -25,6 +28,7 @@ use crate::{
 /// What is known of a file's way while its bytes are somebody else's.
 pub(super) struct Flow<Outcome> {
     seen: Arc<Seen<Outcome>>,
+    ceiling: Ceiling,
     clock: Arc<dyn Clock>,
 }
 
@@ -50,12 +54,15 @@ enum Broken {
 }
 
 impl<Outcome: Send + 'static> Flow<Outcome> {
-    /// The flow, and the bytes of the other encryption.
-    pub(super) fn start<R: Reencryption<Outcome = Outcome>>(
+    /// The flow, and the bytes of the other encryption. Waits for the first of them: who takes a file
+    /// of a known length asks for no more when it has that length, so the bytes of a file of none, or of
+    /// one piece, must be proven before anybody takes them.
+    pub(super) async fn start<R: Reencryption<Outcome = Outcome>>(
         source: MediaBytes,
         machine: R,
+        ceiling: &Ceiling,
         clock: &Arc<dyn Clock>,
-    ) -> (Self, MediaBytes) {
+    ) -> Result<(Self, MediaBytes), Stopped> {
         let seen = Arc::new(Seen {
             ended: Mutex::new(None),
             at_source: AtomicBool::new(false),
@@ -65,18 +72,24 @@ impl<Outcome: Send + 'static> Flow<Outcome> {
             source,
             machine,
             rest: Bytes::new(),
+            ahead: Vec::new(),
             seen: Arc::clone(&seen),
             clock: Arc::clone(clock),
         };
         let bytes = stream::unfold(Some(current), |current| async { current?.next().await });
-        (Self { seen, clock: Arc::clone(clock) }, bytes.boxed())
+        let mut bytes = bytes.boxed().peekable();
+        Pin::new(&mut bytes).peek().await;
+        let flow = Self { seen, ceiling: *ceiling, clock: Arc::clone(clock) };
+        match flow.broken() {
+            Some(stopped) => Err(stopped),
+            None => Ok((flow, bytes.boxed())),
+        }
     }
 
     /// Waits for whoever takes the bytes, and says how the file's way ended.
     pub(super) async fn carry<T>(
         self,
         what: &'static str,
-        ceiling: &Ceiling,
         taking: impl Future<Output = Result<T, MediaFailure>>,
     ) -> Result<(Outcome, T), Stopped> {
         let stuck = || Failure::later(format!("{what}: the bytes are not taken"));
@@ -84,13 +97,20 @@ impl<Outcome: Send + 'static> Flow<Outcome> {
             taken = taking => taken,
             () = self.stalls() => Err(stuck().into()),
         };
-        let ended = self.seen.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (ended, taken) {
-            (Some(Err(broken)), _) => Err(broken.stopped(ceiling)),
-            (_, Err(failure)) => Err(not_taken(failure).into()),
-            (None, Ok(_)) => Err(NotMoved::Later(stuck()).into()),
-            (Some(Ok(outcome)), Ok(taken)) => Ok((outcome, taken)),
+        if let Some(stopped) = self.broken() {
+            return Err(stopped);
         }
+        let taken = taken.map_err(not_taken)?;
+        match self.seen.ended().take() {
+            Some(Ok(outcome)) => Ok((outcome, taken)),
+            _ => Err(NotMoved::Later(stuck()).into()),
+        }
+    }
+
+    /// Why the bytes broke off, if they did.
+    fn broken(&self) -> Option<Stopped> {
+        let broken = self.seen.ended().take_if(|ended| ended.is_err())?.err()?;
+        Some(broken.stopped(&self.ceiling))
     }
 
     /// Ends when nobody but the taker is to blame that nothing goes on. The source has limits of its
@@ -108,8 +128,12 @@ impl<Outcome: Send + 'static> Flow<Outcome> {
 }
 
 impl<Outcome> Seen<Outcome> {
+    fn ended(&self) -> MutexGuard<'_, Option<Result<Outcome, Broken>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn end(&self, ended: Result<Outcome, Broken>) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+        *self.ended() = Some(ended);
     }
 
     fn moves(&self, now: Timestamp) {
@@ -146,6 +170,9 @@ struct Current<R: Reencryption> {
     machine: R,
     /// Of a piece that came larger than what is worked on at once.
     rest: Bytes,
+    /// What is ready. It goes on when more is, or when the file is proven: so its last bytes never
+    /// go on before.
+    ahead: Vec<u8>,
     seen: Arc<Seen<R::Outcome>>,
     clock: Arc<dyn Clock>,
 }
@@ -155,8 +182,7 @@ type Piece = Result<Bytes, MediaFailure>;
 impl<R: Reencryption> Current<R> {
     /// After the last bytes, or a failure, nothing more comes.
     async fn next(mut self) -> Option<(Piece, Option<Self>)> {
-        let mut out = Vec::new();
-        while out.is_empty() {
+        loop {
             if self.rest.is_empty() {
                 match self.ask().await {
                     Some(Ok(piece)) => self.rest = piece,
@@ -165,12 +191,18 @@ impl<R: Reencryption> Current<R> {
                 }
             }
             let piece = self.rest.split_to(self.rest.len().min(limits::MEDIA_PIECE_BYTES));
+            let mut out = Vec::new();
             if let Err(error) = self.machine.update(&piece, &mut out) {
                 return Some(broken(&self.seen, Broken::File(error)));
             }
+            if !out.is_empty() {
+                let ready = std::mem::replace(&mut self.ahead, out);
+                if !ready.is_empty() {
+                    self.seen.moves(self.clock.now());
+                    return Some((Ok(ready.into()), Some(self)));
+                }
+            }
         }
-        self.seen.moves(self.clock.now());
-        Some((Ok(out.into()), Some(self)))
     }
 
     async fn ask(&mut self) -> Option<Piece> {
@@ -182,8 +214,7 @@ impl<R: Reencryption> Current<R> {
     }
 
     fn last(self) -> Option<(Piece, Option<Self>)> {
-        let Self { source: _, machine, rest: _, seen, clock: _ } = self;
-        let mut out = Vec::new();
+        let Self { source: _, machine, rest: _, ahead: mut out, seen, clock: _ } = self;
         match machine.finish(&mut out) {
             Ok(outcome) => seen.end(Ok(outcome)),
             Err(error) => return Some(broken(&seen, Broken::File(error))),

@@ -116,9 +116,10 @@ impl ToNetwork {
             with_thumbnail.add_thumbnail(&clear);
             with_thumbnail
         });
-        match adding.await {
-            Ok(with_thumbnail) => *media = with_thumbnail,
-            Err(_) => tracing::error!("looking at a thumbnail panicked; the file goes without it"),
+        if let Ok(with_thumbnail) = adding.await {
+            *media = with_thumbnail;
+        } else {
+            tracing::error!("looking at a thumbnail panicked; the file goes without it");
         }
         Ok(())
     }

@@ -255,7 +255,8 @@ async fn a_document_waits_while_nobody_takes_it() {
 async fn a_document_of_the_contact_that_cannot_be_shown_is_told_with_its_words() {
     let (mut stage, room) = Stage::connected().await;
     let encoded = contacts_document(&stage, b"minutes");
-    let unkind: [(fn() -> MediaFailure, &str); 3] = [
+    type Unkind = (fn() -> MediaFailure, &'static str);
+    let unkind: [Unkind; 3] = [
         (|| MediaFailure::Gone, "that WhatsApp no longer has"),
         (|| MediaFailure::NotAllowed, "does not lie on WhatsApp's servers"),
         (|| Failure::never("refused").into(), "was refused on the way"),

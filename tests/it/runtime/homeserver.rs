@@ -355,7 +355,8 @@ impl Homeserver for FakeHomeserver {
         self.files.fetch(uri.as_str())
     }
 
-    /// Whole or nothing, and a stream that fails is a connection that breaks.
+    /// Whole or nothing, and a stream that fails is a connection that breaks. As the real one's
+    /// client, it asks for no more than the length that was said.
     async fn upload_media(
         &self,
         _who: &ActAs,
@@ -365,7 +366,8 @@ impl Homeserver for FakeHomeserver {
         Trouble::befall(self.state().trouble, ())?;
         let broken = || Failure::later("the fake homeserver got no whole file");
         let mut file = Vec::new();
-        while let Some(piece) = bytes.next().await {
+        while (file.len() as u64) < length {
+            let piece = bytes.next().await.ok_or_else(broken)?;
             file.extend_from_slice(&piece.map_err(|_| broken())?);
             self.taken.store(file.len() as u64, Ordering::SeqCst);
         }

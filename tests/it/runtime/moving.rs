@@ -500,7 +500,7 @@ fn made(pieces: usize, piece: &Bytes, in_flight: &Arc<InFlight>) -> Download {
     Download { length: None, bytes: bytes.boxed() }
 }
 
-/// Sixty-four MiB, of which never more than two pieces are on their way.
+/// Sixty-four MiB, of which never more than three pieces are on their way.
 #[tokio::test]
 async fn a_file_of_any_size_needs_the_memory_of_a_few_pieces() {
     const PIECE: usize = 200 * 1024;
@@ -525,7 +525,7 @@ async fn a_file_of_any_size_needs_the_memory_of_a_few_pieces() {
     let moved = move_out_with(&stage, ports, &described, None).await.unwrap();
     assert_eq!(moved.hashes.file_length, (PIECES * PIECE) as u64);
     let most = in_flight.most.load(Ordering::SeqCst);
-    assert!(most <= 2 * PIECE as u64, "{most} bytes were on their way");
+    assert!(most <= 3 * PIECE as u64, "{most} bytes were on their way");
 }
 
 #[tokio::test]
@@ -545,7 +545,7 @@ async fn an_upload_waits_for_the_homeserver() {
     });
     move_in(&stage, &described).await.unwrap();
     let most = in_flight.most.load(Ordering::SeqCst);
-    assert!(most <= 20_000, "{most} bytes were on their way");
+    assert!(most <= 40_000, "{most} bytes were on their way");
 }
 
 #[tokio::test]

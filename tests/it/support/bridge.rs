@@ -241,6 +241,7 @@ listen = "{}"
 integrator_id = {INTEGRATOR_ID}
 chat_url = "{chat}"
 enlist_url = "{enlist}"
+media_url = "{media}"
 push_keys_url = "{push_keys}"
 root_key = "{root_key}"
 media_url = "{media}"
