@@ -9,8 +9,14 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
+use matrix_sdk::Room;
+use serde_json::json;
+
 use crate::support::{
     bridge::Plan,
+    emulator::Contact,
+    files::Bytes,
+    matrix_client::Person,
     place::{RunFolder, dice},
     world::{PHONE, World, logs_in, starts_chat},
 };
@@ -98,6 +104,37 @@ fn the_search_finds_every_form() -> Result<()> {
     Ok(())
 }
 
+/// Files full of the marker cross both ways, with the marker in what is said of them. What is hosted for the
+/// network stays in the bridge's folder, which is searched.
+async fn files_cross(
+    world: &World,
+    alice: &Person,
+    room: &Room,
+    bruno: &Contact,
+    marker: &str,
+) -> Result<()> {
+    let bytes = marker.repeat(2_000).into_bytes();
+    let uploaded = alice.uploads(Bytes::These(bytes.clone())).await?;
+    let content = json!({"msgtype": "m.file", "body": format!("see {marker}"),
+        "filename": format!("{marker}.pdf"), "file": uploaded.file,
+        "info": {"size": bytes.len(), "mimetype": "application/pdf"}});
+    alice.sends_content(room, content).await?;
+    let got = bruno.gets("the file", |got| got.attachment.is_object()).await?;
+    ensure!(got.text.contains(marker), "the words with the file did not come: {got:?}");
+    bruno.opens(&got.id).await?;
+    let hosted = files(&world.bridge.folder().join("media"))?;
+    ensure!(hosted.iter().any(|(_, content)| content.len() > bytes.len()), "nothing is hosted");
+
+    let path = world.run.path().join("sent");
+    fs::write(&path, &bytes)?;
+    let about = json!({"caption": format!("read {marker}"), "file_name": format!("{marker}.txt")});
+    bruno.sends_file(alice.id().as_str(), "document", json!({"path": path}), about).await?;
+    let seen = alice.reads(room.room_id(), &format!("read {marker}")).await?;
+    let print = alice.downloads(&seen.content["file"]).await?;
+    ensure!(print.size == bytes.len() as u64, "{print:?} arrived");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_plaintext_reaches_the_disk_or_the_log() -> Result<()> {
     // As talkative as an operator who looks for a fault would make it.
@@ -117,6 +154,7 @@ async fn no_plaintext_reaches_the_disk_or_the_log() -> Result<()> {
             bruno.says(alice.id(), &answer).await?;
             alice.reads(room.room_id(), &answer).await?;
         }
+        files_cross(&world, &alice, &room, &bruno, &marker).await?;
         // Ways that end in an error are where plaintext slips into logs.
         alice.asks(&management, &format!("{marker} is no command"), &["help"]).await?;
         world.network().fault(&serde_json::json!({"corrupt_next_ciphertext": 20})).await?;

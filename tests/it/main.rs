@@ -9,7 +9,6 @@ mod architecture;
 mod canary;
 mod conversation;
 mod crash;
-mod files;
 mod ground;
 #[cfg(test)]
 mod interop;

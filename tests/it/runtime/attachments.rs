@@ -251,11 +251,13 @@ async fn a_document_waits_while_nobody_takes_it() {
     stage.until("the document", || files(&stage).len() == 1).await;
 }
 
+/// How a download is refused, and words of what is told then.
+type Unkind = (fn() -> MediaFailure, &'static str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_of_the_contact_that_cannot_be_shown_is_told_with_its_words() {
     let (mut stage, room) = Stage::connected().await;
     let encoded = contacts_document(&stage, b"minutes");
-    type Unkind = (fn() -> MediaFailure, &'static str);
     let unkind: [Unkind; 3] = [
         (|| MediaFailure::Gone, "that WhatsApp no longer has"),
         (|| MediaFailure::NotAllowed, "does not lie on WhatsApp's servers"),

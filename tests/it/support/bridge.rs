@@ -241,10 +241,8 @@ listen = "{}"
 integrator_id = {INTEGRATOR_ID}
 chat_url = "{chat}"
 enlist_url = "{enlist}"
-media_url = "{media}"
 push_keys_url = "{push_keys}"
 root_key = "{root_key}"
-media_url = "{media}"
 # A test does not wait for minutes.
 reconnect_max_s = 2
 

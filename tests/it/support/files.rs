@@ -44,7 +44,7 @@ impl Bytes {
         match self {
             Self::These(bytes) => Box::new(io::Cursor::new(bytes)),
             Self::Sample { size, seed } => {
-                Box::new(SampleBytes { left: size, state: seed * 2 + 1 })
+                Box::new(SampleBytes { left: size, state: seed.wrapping_mul(2) + 1 })
             }
         }
     }

@@ -2,8 +2,6 @@
 //! cross-signed device sent, and shares room keys only with cross-signed devices, as clients that follow
 //! MSC4153 do. What it saw is kept with the shield that such a client would paint beside it.
 
-mod files;
-
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
