@@ -15,6 +15,7 @@ RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run --workspace --al
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  make demo KEEP=1      the same, but left running until Ctrl-C for you to try\n'
+	@printf '  make large-file SIZE=bytes  another size than 1 GiB\n'
 	@printf '  make test TESTS=name  only the tests whose name contains this\n'
 
 .PHONY: setup
@@ -26,6 +27,12 @@ demo: ## Let a Matrix person and a WhatsApp person talk through the bridge
 	@scripts/setup demo
 	$(CARGO) build --workspace --bins --examples
 	@"$${CARGO_TARGET_DIR:-target}/debug/examples/demo" $(if $(KEEP),--keep)
+
+.PHONY: large-file
+large-file: ## Carry one large file each way and print what it costs
+	@scripts/setup demo
+	$(CARGO) build --workspace --bins --examples
+	@"$${CARGO_TARGET_DIR:-target}/debug/examples/large_file" $(SIZE)
 
 .PHONY: check
 check: ## Format, lints and documentation, as CI wants them

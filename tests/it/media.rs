@@ -13,6 +13,7 @@ use crate::support::{
     emulator::files::{FileMark, sample},
     files::{Bytes, Print, Uploaded},
     matrix_client::{Message, Person, must_be_clean},
+    memory,
     world::{PHONE, World, logs_in, starts_chat},
 };
 
@@ -21,6 +22,9 @@ const BAILEY: &str = "4915112340001";
 
 /// For the largest file of these stories, on a machine that does much else.
 const FILE_LIMIT: Duration = Duration::from_mins(3);
+
+/// What the bridge may need above its idle size while files cross, in bytes.
+const MEMORY_MAX: u64 = 100_000_000;
 
 /// The same file for somebody on the network, who may need it on disk.
 fn order(world: &World, bytes: &Bytes) -> Result<Value> {
@@ -194,7 +198,7 @@ async fn every_kind_that_baileys_has_crosses_both_ways() -> Result<()> {
             let got = bailey.gets_file_that(kind.name, wanted).await.with_context(kind_of)?;
             let id = got["id"].as_str().context("no id")?;
             let opened: Print = bailey.opens(id).await?.into();
-            ensure!(opened == print, "sent {:?}, arrived {opened:?}", print);
+            ensure!(opened == print, "sent {print:?}, arrived {opened:?}");
             ensure!(got["file"]["kind"] == kind.name, "sent {}, arrived {got}", kind.name);
             has(&got["file"], &kind.network).with_context(kind_of)?;
         }
@@ -205,7 +209,7 @@ async fn every_kind_that_baileys_has_crosses_both_ways() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_megabytes_cross_with_baileys() -> Result<()> {
+async fn a_hundred_megabytes_cross_with_baileys_in_little_memory() -> Result<()> {
     lengths_cross_with_baileys("media-large", &[100_000_000]).await
 }
 
@@ -223,6 +227,9 @@ async fn lengths_cross_with_baileys(name: &str, lengths: &[u64]) -> Result<()> {
         let (room, _) = starts_chat(&alice, &management, &format!("+{BAILEY}")).await?;
         let scene = Scene { alice: &alice, room: &room };
         let to = bailey.jid_of(alice.id()).await?;
+        let bridge = world.bridge.process()?;
+        memory::forget_peak(bridge)?;
+        let idle = memory::of(bridge)?.now;
         for &size in lengths {
             let before = scene.count();
             let sent = bailey.sends_file(&to, "document", sample(size, size), json!({})).await?;
@@ -238,6 +245,8 @@ async fn lengths_cross_with_baileys(name: &str, lengths: &[u64]) -> Result<()> {
             let opened = bailey.opens(got["id"].as_str().context("no id")?).await?;
             ensure!(print == opened.clone().into(), "arrived {opened:?}");
         }
+        let above = memory::of(bridge)?.peak.saturating_sub(idle);
+        ensure!(above < MEMORY_MAX, "the bridge needed {above} bytes above its idle size");
         Ok(())
     };
     let told = told.await;

@@ -243,6 +243,7 @@ chat_url = "{chat}"
 enlist_url = "{enlist}"
 push_keys_url = "{push_keys}"
 root_key = "{root_key}"
+media_url = "{media}"
 # A test does not wait for minutes.
 reconnect_max_s = 2
 
