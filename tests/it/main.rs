@@ -15,6 +15,7 @@ mod interop;
 mod kinds;
 mod matrix;
 mod media;
+mod media_nio;
 mod media_service;
 mod media_store;
 mod receipts;

@@ -152,7 +152,7 @@ fn kinds() -> Vec<Kind> {
 }
 
 /// A picture that every decoder takes.
-fn jpeg(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(width, height, |x, y| {
         let shade = |n: u32| u8::try_from(n * 4 % 256).unwrap_or_default();
         image::Rgb([shade(x), shade(y), 128])

@@ -2,12 +2,13 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{
     dialogue::Dialogue,
+    files::Print,
     matrix_client::{PASSWORD, user},
     place::{RunFolder, checkout, installed},
     synapse::Synapse,
@@ -98,6 +99,49 @@ impl NioPerson {
             })
             .await
     }
+
+    /// Sends a file of `kind` ("m.image" …), encrypted by matrix-nio. `file` has the rest of what the
+    /// driver's command `send_file` takes: file, name, mimetype, voice.
+    pub(crate) async fn sends_file(
+        &mut self,
+        room: &str,
+        kind: &str,
+        file: &Value,
+    ) -> Result<Print> {
+        let mut order = json!({"do": "send_file", "room": room, "kind": kind});
+        let more = file.as_object().context("the description of a file is an object")?;
+        order.as_object_mut().context("an order is an object")?.extend(more.clone());
+        print_of(&self.driver.ask(&order, PATIENCE).await?)
+    }
+
+    /// Waits for a file of `kind` from somebody else, of which matrix-nio has checked the hash and which
+    /// it has decrypted. Returns the event and what the file is.
+    pub(crate) async fn sees_file(
+        &self,
+        room: &str,
+        kind: &str,
+        voice: bool,
+    ) -> Result<(Value, Print)> {
+        let event = self
+            .driver
+            .event(&format!("a file of kind {kind} (voice: {voice})"), PATIENCE, |event| {
+                event["event"] == "message"
+                    && event["room"] == room
+                    && event["sender"] != *self.id
+                    && event["kind"] == kind
+                    && event["voice"] == voice
+            })
+            .await?;
+        ensure!(event["error"].is_null(), "matrix-nio cannot have the file: {event}");
+        let print = print_of(&event)?;
+        Ok((event, print))
+    }
+}
+
+fn print_of(told: &Value) -> Result<Print> {
+    let size = told["size"].as_u64().context("a file without a size")?;
+    let sha256 = told["sha256"].as_str().context("a file without a hash")?.to_owned();
+    Ok(Print { size, sha256 })
 }
 
 fn driver_program() -> PathBuf {

@@ -9,6 +9,9 @@ One JSON object a line each way. Commands on standard input:
     {"do": "open_chat", "with": USER_ID}            -> {"ok": true, "room": ROOM_ID}
     {"do": "join", "room": ROOM_ID}
     {"do": "say", "room": ROOM_ID, "text": TEXT}    -> {"ok": true, "id": EVENT_ID}
+    {"do": "send_file", "room": ROOM_ID, "kind": "m.image" or "m.video" or "m.audio" or "m.file",
+     "voice": BOOL, "file": {"path": PATH} or {"sample": {"size": BYTES, "seed": NUMBER}}, "name": TEXT,
+     "mimetype": TEXT}                -> {"ok": true, "id": EVENT_ID, "size": BYTES, "sha256": HEX}
 
 Each is answered by {"ok": true, ...} or {"ok": false, "error": TEXT}. Events come between the answers:
 
@@ -16,14 +19,19 @@ Each is answered by {"ok": true, ...} or {"ok": false, "error": TEXT}. Events co
     {"event": "joined", "room": ROOM_ID, "who": USER_ID}
     {"event": "message", "room": ..., "id": ..., "sender": ..., "kind": "m.text", "body": TEXT,
      "decrypted": BOOL, "verified": BOOL}
+        and of an encrypted file also "voice": BOOL, "size": BYTES, "sha256": HEX, which are of the file
+        in the clear; or "error": TEXT if it cannot be had or is not what the event says
     {"event": "unreadable", "room": ..., "id": ..., "sender": ...}
 
 The program ends when standard input does.
 """
 
 import asyncio
+import hashlib
 import json
+import random
 import sys
+from pathlib import Path
 
 from nio import (
     AsyncClient,
@@ -31,13 +39,17 @@ from nio import (
     ErrorResponse,
     InviteMemberEvent,
     MegolmEvent,
+    RoomEncryptedMedia,
     RoomMemberEvent,
     RoomMessageFormatted,
 )
+from nio.crypto.attachments import decrypt_attachment
 
 SYNC_TIMEOUT_MS = 3000
 # So that a long conversation comes without gaps.
 SYNC_FILTER = {"room": {"timeline": {"limit": 1000}}}
+# What marks a sound as a voice message.
+VOICE = "org.matrix.msc3245.voice"
 
 
 def tell(**words) -> None:
@@ -49,6 +61,18 @@ def check(response):
     if isinstance(response, ErrorResponse):
         raise RuntimeError(str(response))
     return response
+
+
+def bytes_of(file: dict) -> bytes:
+    if "path" in file:
+        return Path(file["path"]).read_bytes()
+    sample = file["sample"]
+    return random.Random(sample["seed"]).randbytes(sample["size"])
+
+
+def print_of(content: bytes) -> dict:
+    """What tells a file from any other."""
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 class Person:
@@ -66,6 +90,7 @@ class Person:
         client.add_event_callback(self.on_invite, InviteMemberEvent)
         client.add_event_callback(self.on_member, RoomMemberEvent)
         client.add_event_callback(self.on_message, RoomMessageFormatted)
+        client.add_event_callback(self.on_file, RoomEncryptedMedia)
         client.add_event_callback(self.on_unreadable, MegolmEvent)
         check(await client.sync(timeout=0, sync_filter=SYNC_FILTER, full_state=True))
         await self.send_due_requests()
@@ -100,7 +125,11 @@ class Person:
             except Exception:  # nio has no common type for "still not"
                 continue
             del self.unreadable[event_id]
-            await self.on_message(self.client.rooms[event.room_id], readable)
+            room = self.client.rooms[event.room_id]
+            if isinstance(readable, RoomEncryptedMedia):
+                await self.on_file(room, readable)
+            else:
+                await self.on_message(room, readable)
 
     async def on_invite(self, room, event) -> None:
         if event.state_key == self.client.user_id and event.membership == "invite":
@@ -110,7 +139,7 @@ class Person:
         if event.membership == "join":
             tell(event="joined", room=room.room_id, who=event.state_key)
 
-    async def on_message(self, room, event) -> None:
+    async def on_message(self, room, event, **more) -> None:
         tell(
             event="message",
             room=room.room_id,
@@ -120,7 +149,20 @@ class Person:
             body=getattr(event, "body", ""),
             decrypted=event.decrypted,
             verified=event.verified,
+            **more,
         )
+
+    async def on_file(self, room, event) -> None:
+        voice = VOICE in event.source["content"]
+        try:
+            encrypted = check(await self.client.download(event.url)).body
+            plain = decrypt_attachment(
+                encrypted, event.key["k"], event.hashes["sha256"], event.iv
+            )
+            found = print_of(plain)
+        except Exception as error:  # whatever it is, the test should read it, and the sync go on
+            found = {"error": repr(error)}
+        await self.on_message(room, event, voice=voice, **found)
 
     async def on_unreadable(self, room, event) -> None:
         self.unreadable[event.event_id] = event
@@ -146,16 +188,43 @@ class Person:
         return {}
 
     async def say(self, room: str, text: str) -> dict:
+        return {"id": await self.send(room, {"msgtype": "m.text", "body": text})}
+
+    async def send_file(
+        self, room: str, kind: str, file: dict, name: str, mimetype: str, voice: bool = False
+    ) -> dict:
+        plain = bytes_of(file)
+        uploaded, keys = await self.client.upload(
+            # Asked again for each attempt, so each has all of the bytes.
+            lambda *_: plain,
+            content_type=mimetype,
+            filename=name,
+            encrypt=True,
+            filesize=len(plain),
+        )
+        content = {
+            "msgtype": kind,
+            "body": name,
+            "filename": name,
+            "info": {"mimetype": mimetype, "size": len(plain)},
+            "file": {"url": check(uploaded).content_uri, **keys},
+        }
+        if voice:
+            content[VOICE] = {}
+        return {"id": await self.send(room, content), **print_of(plain)}
+
+    async def send(self, room: str, content: dict) -> str:
+        """Sends a message, and returns its event id."""
         sent = check(
             await self.client.room_send(
                 room,
                 "m.room.message",
-                {"msgtype": "m.text", "body": text},
+                content,
                 # nio knows no cross-signing, so every device is unverified to it.
                 ignore_unverified_devices=True,
             )
         )
-        return {"id": sent.event_id}
+        return sent.event_id
 
 
 async def main() -> None:
@@ -165,6 +234,7 @@ async def main() -> None:
         "open_chat": person.open_chat,
         "join": person.join,
         "say": person.say,
+        "send_file": person.send_file,
     }
     lines = asyncio.StreamReader(limit=1 << 24)
     await asyncio.get_running_loop().connect_read_pipe(
