@@ -122,8 +122,11 @@ fn opened(stage: &Stage, content: &Value) -> Vec<u8> {
     clear
 }
 
+/// The content of the last message: what is said of the fate of one is none.
 fn last_content(stage: &Stage) -> Value {
-    stage.homeserver.sends().last().unwrap().content["plain"].clone()
+    let sends = stage.homeserver.sends();
+    let last = sends.iter().rev().find(|sent| sent.content["plain"].is_object());
+    last.unwrap().content["plain"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use causeway::{
     domain::{
         bridged::{Direction, Reaction},
+        choices::Choices,
         ids::Lane,
         item::{Destination, OutboxItem},
     },
@@ -65,7 +66,7 @@ async fn changes_stand_together_in_any_order(place: Place) {
     assert!(storage.portal(&portal_key("l1", "g1")).await.unwrap().is_some());
 }
 
-const TABLES_WITH_LOGIN: [&str; 10] = [
+const TABLES_WITH_LOGIN: [&str; 12] = [
     "prekey",
     "portal",
     "session",
@@ -73,6 +74,8 @@ const TABLES_WITH_LOGIN: [&str; 10] = [
     "reaction",
     "retry",
     "hosted_media",
+    "choices",
+    "notice",
     "intake",
     "inbox",
     "outbox",
@@ -100,6 +103,8 @@ fn belongings(login: &str) -> Vec<Change> {
         }),
         Change::RetryAsked { portal: portal_key(login, "g1"), remote_id: remote_id("M1") },
         Change::MediaHosted(hosted(login, 1, 10)),
+        Change::ChoicesSaved { login: login_id(login), choices: Choices::default() },
+        Change::NoticeAdded { portal: portal_key(login, "g1"), about: "$1".to_owned() },
         Change::OutboxAdded { lane: portal_lane(login, "g1"), item: outbox_event("x") },
         Change::OutboxAdded { lane: Lane::Room(room("a")), item: outbox_envelope(login, "a") },
     ]

@@ -178,6 +178,8 @@ fn configuration(folder: &Path, port: u16, registration: Option<&Path>) -> Value
             "msc3202_transaction_extensions": true,
         },
         "presence": {"enabled": false},
+        // A client that asks for everything gets it: otherwise 100 events a sync, with gaps.
+        "filter_timeline_limit": -1,
         "rc_message": unlimited, "rc_registration": unlimited, "rc_key_requests": unlimited,
         "rc_room_creation": unlimited,
         "rc_login": {"address": unlimited, "account": unlimited, "failed_attempts": unlimited},
