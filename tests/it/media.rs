@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use crate::support::{
     baileys::BaileysPerson,
     bridge::Plan,
-    emulator::files::{FileMark, sample},
+    emulator::{
+        Received,
+        files::{FileMark, sample},
+    },
     files::{Bytes, Print, Uploaded},
     matrix_client::{Message, Person, must_be_clean},
     memory,
@@ -299,6 +302,48 @@ async fn what_else_baileys_sends_can_be_read() -> Result<()> {
                 seen.content
             );
         }
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+/// With somebody whose phone knows the interop kinds alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_network_lacks_arrives_as_something_that_can_be_read() -> Result<()> {
+    let mut world = World::start("media-fallbacks", Plan::default()).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, PHONE).await?;
+        let place = json!({"msgtype": "m.location", "body": "the pub", "geo_uri": "geo:52.5,13.4"});
+        alice.sends_content(&room, place).await?;
+        bruno
+            .gets("the place", |got| got.text.contains("52.5") && got.text.contains("http"))
+            .await?;
+        let answers = ["yes", "no"].map(|id| json!({"id": id, "org.matrix.msc1767.text": id}));
+        let poll = json!({"org.matrix.msc1767.text": "Tea?", "org.matrix.msc3381.poll.start": {
+            "kind": "org.matrix.msc3381.poll.disclosed", "max_selections": 1,
+            "question": {"org.matrix.msc1767.text": "Tea?"}, "answers": answers}});
+        room.send_raw("org.matrix.msc3381.poll.start", poll).await?;
+        bruno
+            .gets("the poll", |got| got.text.contains("Tea?") && got.text.contains("2. no"))
+            .await?;
+        alice.reads_words(room.room_id(), &["no polls"]).await?;
+        let Uploaded { file, print } = alice.uploads(Bytes::These(jpeg(32, 32))).await?;
+        let sticker = json!({"body": "a cat", "file": file,
+            "info": {"mimetype": "image/jpeg", "w": 32, "h": 32, "size": print.size}});
+        room.send_raw("m.sticker", sticker).await?;
+        let is_image = |got: &Received| got.attachment["kind"] == "image";
+        let got = bruno.gets("the sticker", is_image).await?;
+        ensure!(Print::from(bruno.opens(&got.id).await?) == print, "another picture came");
+
+        let about = json!({"wrap": "view_once", "mimetype": "image/jpeg"});
+        let order = order(&world, &Bytes::These(jpeg(16, 16)))?;
+        bruno.sends_file(alice.id().as_str(), "image", order, about).await?;
+        alice.reads_words(room.room_id(), &["seen once"]).await?;
+        alice.sees(room.room_id(), "the picture", |seen| seen.kind == "m.image").await?;
         Ok(())
     };
     let told = told.await;
