@@ -1,7 +1,7 @@
 //! Messages with files, against what both sides see of them: the file byte for byte, or a sentence that says why
 //! not, and the lane goes on.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use causeway::{
     domain::{
@@ -23,7 +23,7 @@ use ruma::OwnedRoomId;
 use serde_json::{Value, json};
 
 use super::{
-    cut::Cut,
+    cut::{Cut, at_every_write},
     stage::{KEY, Stage},
     surroundings::Trouble,
 };
@@ -327,24 +327,14 @@ async fn check(cut: Cut) -> bool {
 }
 
 /// The story writes about so often; more cuts than that change nothing.
-const WRITES_MIN: u64 = 5;
-const WRITES_MAX: u64 = 40;
-
-async fn check_every(cut: impl Fn(u64) -> Cut) {
-    let mut number = 1;
-    while check(cut(number)).await {
-        number += 1;
-        assert!(number < WRITES_MAX, "the story writes without end");
-    }
-    assert!(number > WRITES_MIN, "only {number} cuts were tried");
-}
+const WRITES: Range<u64> = 5..40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_survive_a_death_before_every_write() {
-    check_every(Cut::Before).await;
+    at_every_write(Cut::Before, WRITES, check).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_survive_a_death_after_every_write() {
-    check_every(Cut::After).await;
+    at_every_write(Cut::After, WRITES, check).await;
 }

@@ -1,11 +1,14 @@
 //! A short conversation both ways, with the process dying at every single write: afterwards both sides have
 //! everything once and in order, and nothing ever left in two forms.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use causeway::runtime::Answer;
 
-use super::{cut::Cut, stage::Stage};
+use super::{
+    cut::{Cut, at_every_write},
+    stage::Stage,
+};
 
 const MESSAGES: u32 = 3;
 
@@ -69,24 +72,14 @@ async fn check(cut: Cut) -> bool {
 }
 
 /// The conversation writes about so often; more cuts than that change nothing.
-const WRITES_MIN: u64 = 15;
-const WRITES_MAX: u64 = 40;
-
-async fn check_every(cut: impl Fn(u64) -> Cut) {
-    let mut number = 1;
-    while check(cut(number)).await {
-        number += 1;
-        assert!(number < WRITES_MAX, "the conversation writes without end");
-    }
-    assert!(number > WRITES_MIN, "only {number} cuts were tried");
-}
+const WRITES: Range<u64> = 15..40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_survives_a_death_before_every_write() {
-    check_every(Cut::Before).await;
+    at_every_write(Cut::Before, WRITES, check).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_survives_a_death_after_every_write() {
-    check_every(Cut::After).await;
+    at_every_write(Cut::After, WRITES, check).await;
 }

@@ -3,6 +3,7 @@
 
 use std::{
     future::pending,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -42,6 +43,21 @@ pub(super) enum Cut {
     Before(u64),
     /// The write with this number happens, and nobody hears of it.
     After(u64),
+}
+
+/// Tells a story again and again, cut at each of its writes in turn, until it ends before the cut. `told`
+/// says whether the process died; `writes` are the bounds between which such a story ends.
+pub(super) async fn at_every_write<Told: Future<Output = bool>>(
+    cut: fn(u64) -> Cut,
+    writes: Range<u64>,
+    told: impl Fn(Cut) -> Told,
+) {
+    let mut number = 1;
+    while told(cut(number)).await {
+        number += 1;
+        assert!(number < writes.end, "the story writes without end");
+    }
+    assert!(number > writes.start, "only {number} cuts were tried");
 }
 
 pub(super) struct CutStorage {

@@ -14,7 +14,11 @@ use causeway::{
 use ruma::OwnedRoomId;
 use serde_json::{Value, json};
 
-use super::{cut::Cut, stage::Stage, surroundings::Trouble};
+use super::{
+    cut::{Cut, at_every_write},
+    stage::Stage,
+    surroundings::Trouble,
+};
 
 const GIVEN_UP: causeway::domain::item::InboundReceiptKind =
     Retry { count: limits::MESSAGE_RETRIES_MAX + 1 };
@@ -214,13 +218,7 @@ async fn check_healing(cut: Cut) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn healing_survives_a_death_at_every_write() {
-    let cuts: [fn(u64) -> Cut; 2] = [Cut::Before, Cut::After];
-    for cut in cuts {
-        let mut number = 1;
-        while check_healing(cut(number)).await {
-            number += 1;
-            assert!(number < 40, "healing writes without end");
-        }
-        assert!(number > 6, "only {number} cuts were tried");
+    for cut in [Cut::Before, Cut::After] {
+        at_every_write(cut, 6..40, check_healing).await;
     }
 }

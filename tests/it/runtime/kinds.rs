@@ -1,5 +1,7 @@
 //! Answers, reactions, corrections and deletions, against what both sides see of them.
 
+use std::ops::Range;
+
 use causeway::{
     domain::{ids::RemoteMessageId, item::InboundReceiptKind},
     runtime::Answer,
@@ -9,7 +11,7 @@ use ruma::{EventId, OwnedEventId};
 use serde_json::{Value, json};
 
 use super::{
-    cut::Cut,
+    cut::{Cut, at_every_write},
     homeserver::FakeHomeserver,
     stage::{KEY, Stage},
     surroundings::Trouble,
@@ -124,26 +126,16 @@ async fn check(cut: Cut) -> bool {
 }
 
 /// The story writes about so often; more cuts than that change nothing.
-const WRITES_MIN: u64 = 15;
-const WRITES_MAX: u64 = 60;
-
-async fn check_every(cut: impl Fn(u64) -> Cut) {
-    let mut number = 1;
-    while check(cut(number)).await {
-        number += 1;
-        assert!(number < WRITES_MAX, "the story writes without end");
-    }
-    assert!(number > WRITES_MIN, "only {number} cuts were tried");
-}
+const WRITES: Range<u64> = 15..60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reactions_survive_a_death_before_every_write() {
-    check_every(Cut::Before).await;
+    at_every_write(Cut::Before, WRITES, check).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reactions_survive_a_death_after_every_write() {
-    check_every(Cut::After).await;
+    at_every_write(Cut::After, WRITES, check).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use ruma::OwnedRoomId;
 use serde_json::{Value, json};
 
 use super::{
-    cut::Cut,
+    cut::{Cut, at_every_write},
     homeserver::{BOT, PERSON},
     stage::Stage,
     surroundings::Trouble,
@@ -294,13 +294,7 @@ async fn check_reading(cut: Cut) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_survives_a_death_at_every_write() {
-    let cuts: [fn(u64) -> Cut; 2] = [Cut::Before, Cut::After];
-    for cut in cuts {
-        let mut number = 1;
-        while check_reading(cut(number)).await {
-            number += 1;
-            assert!(number < 40, "reading writes without end");
-        }
-        assert!(number > 4, "only {number} cuts were tried");
+    for cut in [Cut::Before, Cut::After] {
+        at_every_write(cut, 4..40, check_reading).await;
     }
 }
