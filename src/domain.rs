@@ -8,6 +8,8 @@ pub mod bridged;
 pub mod capability;
 pub mod choices;
 pub mod consent;
+#[cfg(test)]
+pub(crate) mod document;
 pub mod ephemeral;
 pub mod event;
 mod fallback;

@@ -3,9 +3,11 @@
 //! Mailboxes carry hints, the database carries facts: every hint may be lost, and what is to be
 //! done is found again in storage. The runtime holds ports only; it names no adapter.
 
+mod admission;
 mod cleaner;
 mod commit;
 mod connection;
+mod consents;
 mod hints;
 mod inbox;
 mod intake;
@@ -31,6 +33,7 @@ mod typing;
 
 pub use cleaner::clean;
 pub use connection::{ConnectionState, Links};
+pub use consents::Consents;
 pub use hints::Hints;
 pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};

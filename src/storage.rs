@@ -6,7 +6,7 @@
 
 mod change;
 mod choices;
-mod consent;
+mod contact;
 mod counter;
 mod crypto_store;
 mod database;
@@ -14,6 +14,7 @@ mod error;
 mod ghost;
 mod hosted_media;
 mod inbox;
+mod ledger;
 mod login;
 mod management_room;
 mod message;
@@ -37,8 +38,9 @@ pub use self::crypto_store::SqlCryptoStore;
 use self::database::Database;
 use crate::{
     domain::{
-        bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
+        consent::{ContactState, Entry},
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -143,8 +145,24 @@ impl Storage for SqlStorage {
         Ok(outbox::next(&self.database, lane, to).await?)
     }
 
-    async fn consent(&self, person: &UserId) -> Result<Option<Consent>, Failure> {
-        Ok(consent::of(&self.database, person).await?)
+    async fn ledger_of(&self, person: &UserId) -> Result<Vec<Entry>, Failure> {
+        Ok(ledger::of(&self.database, person).await?)
+    }
+
+    async fn contact(&self, portal: &PortalKey) -> Result<ContactState, Failure> {
+        Ok(contact::state(&self.database, portal).await?)
+    }
+
+    async fn contacts_of(&self, login: &LoginId) -> Result<Vec<Contact>, Failure> {
+        Ok(contact::of_login(&self.database, login).await?)
+    }
+
+    async fn requests_before(&self, at: Timestamp, limit: u32) -> Result<Vec<PortalKey>, Failure> {
+        Ok(contact::requests_before(&self.database, at, limit).await?)
+    }
+
+    async fn held(&self, portal: &PortalKey) -> Result<u64, Failure> {
+        Ok(inbox::held(&self.database, portal).await?)
     }
 
     async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure> {

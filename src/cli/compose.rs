@@ -62,7 +62,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(outbox.run());
     pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
-    pumps.spawn(clean(ports.clone(), stop.clone()));
+    pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
     pumps.spawn(listeners.serve(stop.clone()));
     pumps.close();
     logins.start_all().await?;

@@ -1,12 +1,30 @@
 //! What a person wants their contacts to see of them: asked, changed, described.
 
-use ruma::OwnedUserId;
+use ruma::UserId;
 
 use super::{
-    Bot,
-    answer::{Answered, LOGIN_FIRST},
+    Answered, Bot, Call,
+    login::LOGIN_FIRST,
+    registry::{Audience, Command},
 };
 use crate::domain::choices::Choices;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        word: "read-receipts",
+        usage: "on` or `off",
+        help: "whether contacts see that you read their messages",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.read_receipts(call)),
+    },
+    Command {
+        word: "typing",
+        usage: "on` or `off",
+        help: "whether contacts see that you are typing",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.typing(call)),
+    },
+];
 
 const READ_RECEIPTS_USAGE: &str = "Please say `read-receipts on` or `read-receipts off`.";
 const TYPING_USAGE: &str = "Please say `typing on` or `typing off`.";
@@ -21,21 +39,21 @@ const TYPING_OFF: &str = "From now on your contacts do not see when you are typi
     when they are.";
 
 impl Bot {
-    pub(super) async fn read_receipts(&self, person: &OwnedUserId, on: Option<bool>) -> Answered {
-        let Some(on) = on else { return Ok(READ_RECEIPTS_USAGE.to_owned()) };
+    async fn read_receipts(&self, Call { person, rest, .. }: &Call<'_>) -> Answered {
+        let Some(on) = switch(rest) else { return Ok(READ_RECEIPTS_USAGE.to_owned()) };
         let answer = if on { READ_RECEIPTS_ON } else { READ_RECEIPTS_OFF };
         self.choose(person, answer, |choices| choices.read_receipts = on).await
     }
 
-    pub(super) async fn typing(&self, person: &OwnedUserId, on: Option<bool>) -> Answered {
-        let Some(on) = on else { return Ok(TYPING_USAGE.to_owned()) };
+    async fn typing(&self, Call { person, rest, .. }: &Call<'_>) -> Answered {
+        let Some(on) = switch(rest) else { return Ok(TYPING_USAGE.to_owned()) };
         let answer = if on { TYPING_ON } else { TYPING_OFF };
         self.choose(person, answer, |choices| choices.typing = on).await
     }
 
     async fn choose(
         &self,
-        person: &OwnedUserId,
+        person: &UserId,
         answer: &str,
         change: impl FnOnce(&mut Choices) + Send,
     ) -> Answered {
@@ -44,6 +62,14 @@ impl Bot {
         change(&mut choices);
         self.logins.choose(&login.id, choices).await?;
         Ok(answer.to_owned())
+    }
+}
+
+fn switch(choice: &str) -> Option<bool> {
+    match choice.to_lowercase().as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
+use super::consent::ContactState;
 use super::ids::{GhostKey, LoginId, PortalKey, RemoteMessageId, RemoteUser};
 
 /// Milliseconds since the Unix epoch.
@@ -41,12 +42,12 @@ pub enum LoginState {
     Leaving,
 }
 
-/// That a person agreed, to which text, and when.
+/// How a login stands to one contact, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Consent {
-    pub person: OwnedUserId,
-    pub text_version: u32,
-    pub agreed_at: Timestamp,
+pub struct Contact {
+    pub ghost: GhostKey,
+    pub state: ContactState,
+    pub since: Timestamp,
 }
 
 /// A Matrix user in our namespace that stands for a remote person.

@@ -46,6 +46,13 @@ pub struct PortalKey {
     pub ghost: GhostKey,
 }
 
+impl PortalKey {
+    fn from_text(text: &str) -> Option<Self> {
+        let (login, ghost) = text.split_once('/')?;
+        Some(Self { login: LoginId(login.to_owned()), ghost: GhostKey(ghost.to_owned()) })
+    }
+}
+
 /// The name of a file that we host for the network: 32 random bytes, because whoever knows the name
 /// may fetch the file (network facts 1.7).
 ///
@@ -85,6 +92,9 @@ impl fmt::Debug for StorageRef {
 pub enum Lane {
     /// Both directions of one chat, so that a session's ratchet has one user at a time.
     Portal(PortalKey),
+    /// What a contact sent whom the person has not approved, or has paused. Nobody works on it: with
+    /// the consent it goes to the portal's lane.
+    Held(PortalKey),
     /// A Matrix room that is no portal (yet): management rooms and invites.
     Room(OwnedRoomId),
     /// Changes of the Matrix keys of our own users; every event waits for those before it.
@@ -98,6 +108,7 @@ impl Lane {
     pub fn to_text(&self) -> String {
         match self {
             Self::Portal(key) => format!("portal/{}/{}", key.login.0, key.ghost.0),
+            Self::Held(key) => format!("held/{}/{}", key.login.0, key.ghost.0),
             Self::Room(room) => format!("room/{room}"),
             Self::Keys => "keys".to_owned(),
             Self::Unplaced => "unplaced".to_owned(),
@@ -113,11 +124,8 @@ impl Lane {
         }
         let (kind, rest) = text.split_once('/')?;
         match kind {
-            "portal" => {
-                let (login, ghost) = rest.split_once('/')?;
-                let (login, ghost) = (LoginId(login.to_owned()), GhostKey(ghost.to_owned()));
-                Some(Self::Portal(PortalKey { login, ghost }))
-            }
+            "portal" => PortalKey::from_text(rest).map(Self::Portal),
+            "held" => PortalKey::from_text(rest).map(Self::Held),
             "room" => OwnedRoomId::try_from(rest).ok().map(Self::Room),
             _ => None,
         }
@@ -223,7 +231,8 @@ mod tests {
     #[test]
     fn a_lane_survives_its_text() {
         let room = OwnedRoomId::try_from("!a/b:example.org").unwrap();
-        for lane in [Lane::Portal(portal()), Lane::Room(room), Lane::Keys, Lane::Unplaced] {
+        let held = Lane::Held(portal());
+        for lane in [Lane::Portal(portal()), held, Lane::Room(room), Lane::Keys, Lane::Unplaced] {
             assert_eq!(Lane::from_text(&lane.to_text()), Some(lane));
         }
         assert_eq!(Lane::from_text("portal/only"), None);

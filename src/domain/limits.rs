@@ -12,6 +12,15 @@ pub const TRANSACTION_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const PUBLIC_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Inbox rows that may wait; above it intake answers "later".
 pub const INBOX_ROWS_MAX: u64 = 100_000;
+/// Messages of one contact that are held until the person approves or resumes. Of a stranger no more
+/// are kept; of a paused contact the next one waits in its lane.
+pub const HELD_MESSAGES_MAX: u64 = 100;
+/// Requests of new contacts that may wait for one person; more are not let in.
+pub const REQUESTS_OPEN_MAX: usize = 100;
+/// How long a request waits for its answer.
+pub const REQUEST_KEPT: Duration = Duration::from_hours(30 * 24);
+/// Before a message of a paused contact that is one too many is looked at again.
+pub const HELD_WAIT: Duration = Duration::from_mins(1);
 /// Lanes that are worked on at the same time.
 pub const LANES_AT_ONCE_MAX: usize = 32;
 /// Before a message whose login is not connected is looked at again.

@@ -1,12 +1,13 @@
 //! Every sentence that a person reads in a portal when something did not go as they expect. Each
 //! says what happened and what to do.
 
+mod consent;
 mod content;
 mod earlier;
 mod file;
 
 pub use self::{content::Content, earlier::Earlier, file::FileTrouble};
-use super::bridged::Direction;
+use super::{bridged::Direction, consent::ContactState};
 
 /// Why a notice is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Notice {
     ContactKeysInvalid,
     /// The network refused the message for good.
     RefusedByNetwork { reason: String },
+    /// The person has not approved the contact, or has paused or blocked it.
+    WithoutConsent(ContactState),
     /// The person's login is gone.
     NotLoggedIn,
     /// A message of the contact could not be decrypted, even after asking again.
@@ -68,6 +71,7 @@ impl Notice {
             Self::ContactWithoutKeys => "contact-without-keys",
             Self::ContactKeysInvalid => "contact-keys-invalid",
             Self::RefusedByNetwork { .. } => "refused-by-network",
+            Self::WithoutConsent(_) => "without-consent",
             Self::NotLoggedIn => "not-logged-in",
             Self::MessageUndecryptable => "message-undecryptable",
             Self::MessageKindNotShown { .. } => "message-kind-not-shown",
@@ -121,6 +125,7 @@ impl Notice {
             Self::RefusedByNetwork { reason } => {
                 format!("WhatsApp did not take that message: {reason}. It was not delivered.")
             }
+            Self::WithoutConsent(state) => consent::text(*state).to_owned(),
             Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
                 Send `login` to the bridge's bot first."
                 .to_owned(),
@@ -158,6 +163,9 @@ mod tests {
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },
             Notice::IdentityChanged,
+            Notice::WithoutConsent(ContactState::Paused),
+            Notice::WithoutConsent(ContactState::Blocked),
+            Notice::WithoutConsent(ContactState::Revoked),
             Notice::ArrivedAfterAll,
             Notice::ReadableAfterAll,
             Notice::Earlier(Earlier::EditSentAnew),

@@ -14,10 +14,11 @@ use super::{Failure, network::LoginKeys};
 use crate::{
     domain::{
         bridged::{
-            Consent, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
+            Contact, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
         },
         choices::Choices,
+        consent::{ContactState, Entry},
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
@@ -28,7 +29,20 @@ use crate::{
 /// One write. A list of them is one commit.
 #[derive(Debug)]
 pub enum Change {
-    ConsentSaved(Consent),
+    /// Moves a contact from one state to another, or affirms its state (`from` and `to` the same).
+    /// Fails, for another try, if it is in neither any more.
+    ContactMoved {
+        portal: PortalKey,
+        from: ContactState,
+        to: ContactState,
+        at: Timestamp,
+    },
+    LedgerAdded(Entry),
+    /// What was held of a contact goes to the portal's lane, where its age gives it its place.
+    HeldReleased(PortalKey),
+    /// What was held of a contact is deleted.
+    HeldDropped(PortalKey),
+
     ManagementRoomSaved {
         person: OwnedUserId,
         room: OwnedRoomId,
@@ -295,7 +309,16 @@ pub trait Storage: KeyStores {
         to: &Destination,
     ) -> Result<Option<OutboxRow>, Failure>;
 
-    async fn consent(&self, person: &UserId) -> Result<Option<Consent>, Failure>;
+    /// Everything that a person agreed to, asked and took back, oldest first.
+    async fn ledger_of(&self, person: &UserId) -> Result<Vec<Entry>, Failure>;
+    /// [`ContactState::Unknown`] if nothing ever happened.
+    async fn contact(&self, portal: &PortalKey) -> Result<ContactState, Failure>;
+    async fn contacts_of(&self, login: &LoginId) -> Result<Vec<Contact>, Failure>;
+    /// Requests that were made before a time, the oldest first, at most `limit`.
+    async fn requests_before(&self, at: Timestamp, limit: u32) -> Result<Vec<PortalKey>, Failure>;
+    /// How many items of a contact are held.
+    async fn held(&self, portal: &PortalKey) -> Result<u64, Failure>;
+
     async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure>;
     async fn management_person(&self, room: &RoomId) -> Result<Option<OwnedUserId>, Failure>;
 

@@ -1,23 +1,27 @@
-//! The cleaner of the media store: what has expired goes, and so does what nobody knows.
+//! The cleaner: requests that nobody answered end, and of the media store goes what has expired and
+//! what nobody knows.
 //!
 //! The rows are the truth. A file goes before its row, so that a crash between the two repeats
 //! harmlessly; a file without a row is of an upload that never came to its commit, or of a login
 //! that is gone.
 
-use super::{ports::Ports, stop::Stop};
+use super::{consents::Consents, ports::Ports, stop::Stop};
 use crate::{
     domain::{bridged::Timestamp, limits},
     port::{Failure, storage::Change},
 };
 
 /// Cleans until the stop, the first time at once.
-pub async fn clean(ports: Ports, stop: Stop) {
+pub async fn clean(ports: Ports, consents: Consents, stop: Stop) {
     let mut orphans_due = ports.clock.now();
     loop {
         let round = async {
             let now = ports.clock.now();
             if let Err(failure) = remove_expired(&ports, now).await {
                 tracing::warn!(%failure, "could not remove expired media; will try again");
+            }
+            if let Err(failure) = consents.expire(now).await {
+                tracing::warn!(%failure, "could not end old requests; will try again");
             }
             if now >= orphans_due {
                 match remove_orphans(&ports, now).await {

@@ -9,8 +9,10 @@ use std::sync::{
 use async_trait::async_trait;
 
 use super::{
+    admission::Admissions,
     commit::commit,
     connection::Links,
+    consents::Consents,
     hints::Hints,
     lanes::{self, LaneWork, Rest},
     management::{Commands, Management},
@@ -30,7 +32,7 @@ use super::{
 use crate::{
     domain::{
         event::Event,
-        ids::Lane,
+        ids::{Lane, PortalKey},
         item::{InboxItem, KeyChanges, RawEvent},
         limits,
         notice::Notice,
@@ -47,6 +49,7 @@ pub struct Inbox {
     ports: Ports,
     hints: Hints,
     stop: Stop,
+    admissions: Admissions,
     to_network: ToNetwork,
     to_matrix: ToMatrix,
     receipts: Receipts,
@@ -70,6 +73,7 @@ impl Inbox {
         let speech = Speech::new(ports.clone());
         let sessions = Sessions::new(ports.clone());
         let mover = Mover::new(ports.clone());
+        let consents = Consents::new(ports.clone(), hints.clone());
         let to_network = ToNetwork::new(
             ports.clone(),
             links.clone(),
@@ -81,7 +85,8 @@ impl Inbox {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
             reading: Reading::new(ports.clone(), hints.clone()),
             to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone(), mover),
-            membership: Membership::new(ports.clone(), rooms.clone(), speech.clone()),
+            admissions: Admissions::new(ports.clone(), rooms.clone(), consents.clone()),
+            membership: Membership::new(ports.clone(), rooms.clone(), speech.clone(), consents),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,
             speech,
@@ -133,9 +138,10 @@ impl Inbox {
                 changes.push(Change::InboxDone(id));
                 changes
             }
-            Outcome::Move(lane) => {
+            Outcome::Move { lane, mut changes } => {
                 self.hints.inbox().notify_one();
-                vec![Change::InboxMoved { id, lane }]
+                changes.push(Change::InboxMoved { id, lane });
+                changes
             }
             Outcome::Wait { until } => {
                 vec![Change::InboxParked { id, until, attempts: row.attempts + 1 }]
@@ -155,24 +161,30 @@ impl Inbox {
                 Ok(Outcome::SetAside { reason: "malformed event".to_owned(), changes: Vec::new() })
             }
             (_, InboxItem::Event(raw)) => self.event(row, raw).await,
-            (Lane::Portal(portal), InboxItem::Message(message)) => {
-                self.to_matrix.message(row, portal, message).await
-            }
-            (Lane::Portal(portal), InboxItem::Receipt(receipt)) => {
-                self.receipts.receipt(row, portal, receipt).await
-            }
             (Lane::Portal(portal), InboxItem::Read(read)) => self.reading.read(portal, read).await,
-            (Lane::Portal(portal), InboxItem::IdentityChanged(_)) => {
+            (
+                Lane::Portal(portal),
+                InboxItem::Message(_) | InboxItem::Receipt(_) | InboxItem::IdentityChanged(_),
+            ) => self.of_contact(row, portal).await,
+            (Lane::Keys | Lane::Room(_) | Lane::Held(_), _)
+            | (Lane::Portal(_), InboxItem::Keys(_)) => Ok(misplaced()),
+        }
+    }
+
+    /// What a contact sent, if the person wants it.
+    async fn of_contact(&self, row: &InboxRow, portal: &PortalKey) -> Result<Outcome, Failure> {
+        if let Some(outcome) = self.admissions.instead(row, portal).await? {
+            return Ok(outcome);
+        }
+        match &row.item {
+            InboxItem::Message(message) => self.to_matrix.message(row, portal, message).await,
+            InboxItem::Receipt(receipt) => self.receipts.receipt(row, portal, receipt).await,
+            InboxItem::IdentityChanged(_) => {
                 let about = format!("identity/{}", row.id.0);
                 let said = self.speech.to_portal(portal, &Notice::IdentityChanged, &about).await?;
                 Ok(Outcome::Done(said.into_iter().collect()))
             }
-            (Lane::Keys | Lane::Room(_), _) | (Lane::Portal(_), InboxItem::Keys(_)) => {
-                Ok(Outcome::SetAside {
-                    reason: "an item in a lane that it does not belong to".to_owned(),
-                    changes: Vec::new(),
-                })
-            }
+            InboxItem::Event(_) | InboxItem::Read(_) | InboxItem::Keys(_) => Ok(misplaced()),
         }
     }
 
@@ -190,7 +202,9 @@ impl Inbox {
             (Lane::Portal(lane), Some(portal)) if portal.key == *lane => {
                 self.to_network.event(row, &portal, &event, raw).await
             }
-            (_, Some(portal)) => Ok(Outcome::Move(Lane::Portal(portal.key))),
+            (_, Some(portal)) => {
+                Ok(Outcome::Move { lane: Lane::Portal(portal.key), changes: Vec::new() })
+            }
             (_, None) => self.management.event(row, &event, raw).await,
         }
     }
@@ -240,6 +254,13 @@ impl Inbox {
         tracing::warn!(row = row.id.0, attempts = row.attempts, %failure, "will try an item again");
         let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
         Outcome::Wait { until: self.ports.clock.now() + limits::millis(pause) }
+    }
+}
+
+fn misplaced() -> Outcome {
+    Outcome::SetAside {
+        reason: "an item in a lane that it does not belong to".to_owned(),
+        changes: Vec::new(),
     }
 }
 

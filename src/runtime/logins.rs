@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ruma::{OwnedUserId, UserId};
+use ruma::{EventId, OwnedUserId, UserId};
 use tokio_util::task::TaskTracker;
 
 use super::{
     connection::{Connection, ConnectionState, Links},
+    consents::Consents,
     hints::Hints,
     intake::Intake,
     ports::Ports,
@@ -19,10 +20,10 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::{ActAs, Consent, Login, LoginState, Portal},
+        bridged::{ActAs, Login, LoginState, Portal},
         choices::Choices,
-        consent::CONSENT_TEXT_VERSION,
-        ids::LoginId,
+        consent::{Act, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry},
+        ids::{GhostKey, LoginId, PortalKey, RemoteUser},
         limits,
     },
     port::{
@@ -40,6 +41,7 @@ pub struct Logins {
     hints: Hints,
     links: Links,
     rooms: Rooms,
+    consents: Consents,
     backoff: limits::Backoff,
     stop: Stop,
     tasks: TaskTracker,
@@ -79,6 +81,7 @@ impl Logins {
             hints: hints.clone(),
             links: links.clone(),
             rooms: rooms.clone(),
+            consents: Consents::new(ports.clone(), hints.clone()),
             backoff,
             stop,
             tasks: TaskTracker::new(),
@@ -119,15 +122,20 @@ impl Logins {
     }
 
     /// The person agreed: the consent is stored with the keys that it is for, in one commit.
-    pub async fn agree(&self, person: &UserId) -> Result<StartOutcome, Failure> {
+    /// `cause` is the event in which they said so.
+    pub async fn agree(
+        &self,
+        person: &UserId,
+        cause: Option<&EventId>,
+    ) -> Result<StartOutcome, Failure> {
         let login = match self.of(person).await? {
             Some(login) => login,
-            None => self.add(person).await?,
+            None => self.add(person, cause).await?,
         };
         self.await_connection(&login.id).await
     }
 
-    async fn add(&self, person: &UserId) -> Result<Login, Failure> {
+    async fn add(&self, person: &UserId, cause: Option<&EventId>) -> Result<Login, Failure> {
         let login = Login {
             id: self.new_id(),
             person: person.to_owned(),
@@ -135,15 +143,25 @@ impl Logins {
             state: LoginState::Enlisting,
         };
         let keys = self.new_keys()?;
-        let consent = Consent {
-            person: person.to_owned(),
-            text_version: CONSENT_TEXT_VERSION,
-            agreed_at: self.ports.clock.now(),
-        };
+        let mut agreed = self.entry(&login, Act::OptedIn, cause);
+        agreed.text_version = Some(CONSENT_TEXT_VERSION);
         let added = Change::LoginAdded { login: login.clone(), keys };
-        self.ports.storage.commit(vec![Change::ConsentSaved(consent), added]).await?;
+        self.ports.storage.commit(vec![Change::LedgerAdded(agreed), added]).await?;
         self.supervise(login.id.clone());
         Ok(login)
+    }
+
+    /// A line of the ledger about the login.
+    fn entry(&self, login: &Login, act: Act, cause: Option<&EventId>) -> Entry {
+        Entry {
+            person: login.person.clone(),
+            login: Some(login.id.clone()),
+            ghost: None,
+            act,
+            text_version: None,
+            cause: cause.map(EventId::to_owned),
+            at: self.ports.clock.now(),
+        }
     }
 
     async fn await_connection(&self, login: &LoginId) -> Result<StartOutcome, Failure> {
@@ -162,13 +180,19 @@ impl Logins {
     }
 
     /// Un-enlists and deletes the keys. The ghosts leave the person's rooms, which stay theirs.
-    pub async fn leave(&self, person: &UserId) -> Result<LeaveOutcome, Failure> {
+    pub async fn leave(
+        &self,
+        person: &UserId,
+        cause: Option<&EventId>,
+    ) -> Result<LeaveOutcome, Failure> {
         let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
         let leaving = Change::LoginStateSet { login: login.id.clone(), state: LoginState::Leaving };
         {
             let transition = self.links.transition(&login.id);
             let _held = transition.lock().await;
-            self.ports.storage.commit(vec![leaving]).await?;
+            let left = (login.state != LoginState::Leaving)
+                .then(|| Change::LedgerAdded(self.entry(&login, Act::OptedOut, cause)));
+            self.ports.storage.commit(left.into_iter().chain([leaving]).collect()).await?;
         }
         self.leave_rooms(&login.id).await?;
         let Some(link) = self.links.link(&login.id) else {
@@ -197,6 +221,29 @@ impl Logins {
         Ok(())
     }
 
+    /// How the person stands to their contacts, and the memory of it.
+    pub fn consents(&self) -> &Consents {
+        &self.consents
+    }
+
+    /// The ghost that stands for somebody on the network.
+    pub fn ghost_of(&self, user: &RemoteUser) -> GhostKey {
+        self.ports.namer.ghost_key(user)
+    }
+
+    /// The name that a contact gave themselves.
+    pub async fn name_of(&self, ghost: &GhostKey) -> Result<Option<String>, Failure> {
+        let ghost = self.ports.storage.ghost(ghost).await?;
+        Ok(ghost.and_then(|ghost| ghost.display_name))
+    }
+
+    /// By what a chat can be named in Matrix: its ghost's id, and its room's.
+    pub async fn addresses(&self, portal: &PortalKey) -> Result<Vec<String>, Failure> {
+        let ghost = self.ports.homeserver.user_id(&ActAs::Ghost(portal.ghost.clone()));
+        let room = self.ports.storage.portal(portal).await?.and_then(|portal| portal.room);
+        Ok([ghost.to_string()].into_iter().chain(room.map(|room| room.to_string())).collect())
+    }
+
     /// What a phone number is on the network; `None` while the login is not connected.
     pub async fn resolve(&self, login: &LoginId, phone: &str) -> Result<Option<Resolved>, Failure> {
         match self.links.link(login) {
@@ -205,18 +252,23 @@ impl Logins {
         }
     }
 
-    /// The room of a chat, made when it does not exist.
+    /// The person opens a chat: its room, made when it does not exist, with the person invited.
+    /// `None` if they blocked the contact.
     pub async fn open_chat(
         &self,
         login: &Login,
-        user: &crate::domain::ids::RemoteUser,
-    ) -> Result<Portal, Failure> {
-        let portal = self.rooms.ensure_portal(login, user, None).await?;
-        if let Some(room) = &portal.room {
-            let ghost = ActAs::Ghost(portal.key.ghost.clone());
-            self.ports.homeserver.invite(&ghost, room, &login.person).await?;
+        user: &RemoteUser,
+        cause: Option<&EventId>,
+    ) -> Result<Option<Portal>, Failure> {
+        let ghost = self.ports.namer.ghost_key(user);
+        let key = PortalKey { login: login.id.clone(), ghost };
+        let state = self.consents.act(&key, ContactEvent::Started, cause).await?;
+        if state == ContactState::Blocked {
+            return Ok(None);
         }
-        Ok(portal)
+        let portal = self.rooms.ensure_portal(login, user, None).await?;
+        self.rooms.invite(login, &portal).await?;
+        Ok(Some(portal))
     }
 
     /// Connects now whoever the network has something for; `false` if nobody is called so.

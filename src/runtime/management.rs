@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use ruma::{OwnedRoomId, OwnedUserId};
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde_json::Value;
 
 use super::{outcome::Outcome, ports::Ports, speech::Speech};
@@ -17,14 +17,18 @@ use crate::{
 pub struct Asked {
     pub person: OwnedUserId,
     pub room: OwnedRoomId,
+    /// The event in which they said it.
+    pub event: OwnedEventId,
     pub text: String,
 }
 
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The text may hold a phone number.
-        let Self { person, room, text: _ } = self;
-        f.debug_struct("Asked").field("person", person).field("room", room).finish_non_exhaustive()
+        let Self { person, room, event, text: _ } = self;
+        let mut shown = f.debug_struct("Asked");
+        shown.field("person", person).field("room", room).field("event", event);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -104,8 +108,12 @@ impl Management {
         if text.chars().count() > limits::COMMAND_CHARS_MAX {
             return self.reply(event, TOO_LONG).await;
         }
-        let (person, room) = (event.sender.clone(), event.room.clone());
-        let asked = Asked { person, room, text: text.to_owned() };
+        let asked = Asked {
+            person: event.sender.clone(),
+            room: event.room.clone(),
+            event: event.id.clone(),
+            text: text.to_owned(),
+        };
         let answer = self.commands.answer(&asked).await?;
         self.reply(event, &answer).await
     }

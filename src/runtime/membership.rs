@@ -1,11 +1,12 @@
 //! Invites and departures of people in rooms with our users.
 
-use ruma::{RoomId, UserId};
+use ruma::UserId;
 
-use super::{outcome::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
+use super::{consents::Consents, outcome::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
 use crate::{
     domain::{
         bridged::{ActAs, Portal},
+        consent::{ContactEvent, ContactState},
         event::Event,
         ids::{GhostKey, Lane, PortalKey},
         item::OutboxItem,
@@ -19,11 +20,12 @@ pub(crate) struct Membership {
     ports: Ports,
     rooms: Rooms,
     speech: Speech,
+    consents: Consents,
 }
 
 impl Membership {
-    pub(crate) fn new(ports: Ports, rooms: Rooms, speech: Speech) -> Self {
-        Self { ports, rooms, speech }
+    pub(crate) fn new(ports: Ports, rooms: Rooms, speech: Speech, consents: Consents) -> Self {
+        Self { ports, rooms, speech, consents }
     }
 
     /// A person's membership event: `member` got `membership`.
@@ -37,7 +39,8 @@ impl Membership {
         match (membership, self.ports.homeserver.our_user(&member)) {
             ("invite", Some(ActAs::Bot)) => self.bot_invited(event).await,
             ("invite", Some(ActAs::Ghost(ghost))) => self.ghost_invited(event, &ghost).await,
-            ("leave" | "ban", None) => self.person_left(&event.room, &member).await,
+            ("join", None) => self.person_moved(event, &member, ContactEvent::Joined).await,
+            ("leave" | "ban", None) => self.person_moved(event, &member, ContactEvent::Left).await,
             _ => Ok(Outcome::nothing()),
         }
     }
@@ -67,6 +70,12 @@ impl Membership {
             self.ports.homeserver.leave(&who, &event.room).await?;
             return Ok(Outcome::nothing());
         };
+        // Inviting the ghost is starting the chat, except where only `unblock` ends a block.
+        let started = self.consents.decide(&key, ContactEvent::Started, Some(&event.id)).await?;
+        if started.to == ContactState::Blocked {
+            self.ports.homeserver.leave(&who, &event.room).await?;
+            return Ok(Outcome::nothing());
+        }
         self.ports.homeserver.join(&who, &event.room).await?;
         if !self.ports.homeserver.room_state(&who, &event.room).await?.encrypted {
             return self.leave_with(&who, event, &Notice::UnencryptedRoom).await;
@@ -75,7 +84,9 @@ impl Membership {
             self.ports.homeserver.leave(&who, &old).await?;
         }
         let portal = Portal { key, room: Some(event.room.clone()) };
-        Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+        let mut changes = started.changes;
+        changes.push(Change::PortalSaved(portal));
+        Ok(Outcome::Done(changes))
     }
 
     /// A last word in a room that cannot be a portal. Said at once: after leaving it is too late.
@@ -96,16 +107,22 @@ impl Membership {
         Ok(Outcome::nothing())
     }
 
-    /// The portal stays, without its room: the next message of the contact invites again.
-    async fn person_left(&self, room: &RoomId, member: &UserId) -> Result<Outcome, Failure> {
-        let Some(portal) = self.ports.storage.portal_of_room(room).await? else {
+    /// The person answers a request, comes back, or leaves. The room stays the chat's: whoever comes
+    /// back finds it again.
+    async fn person_moved(
+        &self,
+        event: &Event,
+        member: &UserId,
+        moved: ContactEvent,
+    ) -> Result<Outcome, Failure> {
+        let Some(portal) = self.ports.storage.portal_of_room(&event.room).await? else {
             return Ok(Outcome::nothing());
         };
         let login = self.ports.storage.login(&portal.key.login).await?;
         if login.is_none_or(|login| login.person != member) {
             return Ok(Outcome::nothing());
         }
-        let portal = Portal { key: portal.key, room: None };
-        Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+        let decided = self.consents.decide(&portal.key, moved, Some(&event.id)).await?;
+        Ok(Outcome::Done(decided.changes))
     }
 }

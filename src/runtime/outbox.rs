@@ -160,10 +160,19 @@ impl Outbox {
     async fn envelope(&self, envelope: &Envelope) -> Result<Vec<Change>, Failure> {
         let ghost = self.ports.namer.ghost_key(&envelope.to);
         let portal = PortalKey { login: envelope.login.clone(), ghost };
-        let accepted = self.link()?.send(envelope).await?;
+        let state = self.ports.storage.contact(&portal).await?;
+        let accepted =
+            if state.may_send() { Some(self.link()?.send(envelope).await?) } else { None };
         let message = self.ports.storage.message_by_remote(&portal, &envelope.id).await?;
         match accepted {
-            Accepted::Stored => {
+            // The person changed their mind after they wrote it.
+            None => match message {
+                Some(message) => {
+                    self.speech.failed(&portal, &message, &Notice::WithoutConsent(state)).await
+                }
+                None => Ok(Vec::new()),
+            },
+            Some(Accepted::Stored) => {
                 // A receipt may have been faster, and what was sent again was told the first time.
                 let news = message.filter(|message| message.delivery < Delivery::Sent);
                 let mut changes = match news {
@@ -174,7 +183,7 @@ impl Outbox {
                 changes.push(Change::MessageDelivery { portal, remote_id, delivery });
                 Ok(changes)
             }
-            Accepted::Refused { reason } => {
+            Some(Accepted::Refused { reason }) => {
                 tracing::warn!(lane = ?portal, reason, "the network refused a message");
                 let notice = Notice::RefusedByNetwork { reason };
                 match message {
@@ -186,6 +195,11 @@ impl Outbox {
     }
 
     async fn receipt(&self, receipt: &OutboundReceipt) -> Result<Vec<Change>, Failure> {
+        let ghost = self.ports.namer.ghost_key(&receipt.to.user);
+        let portal = PortalKey { login: receipt.login.clone(), ghost };
+        if !self.ports.storage.contact(&portal).await?.may_send() {
+            return Ok(Vec::new());
+        }
         let bundle = match &receipt.kind {
             OutboundReceiptKind::Delivered | OutboundReceiptKind::Read => None,
             OutboundReceiptKind::Retry { prekey, .. } => self.bundle(receipt, *prekey).await?,

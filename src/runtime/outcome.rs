@@ -11,8 +11,8 @@ use crate::{
 pub(crate) enum Outcome {
     /// It is done, once these changes are committed with it.
     Done(Vec<Change>),
-    /// It belongs to another lane.
-    Move(Lane),
+    /// It belongs to another lane; these changes are committed with the move.
+    Move { lane: Lane, changes: Vec<Change> },
     /// Not yet.
     Wait { until: Timestamp },
     /// It can never be done: set it aside, with these changes (a notice, for example).

@@ -29,7 +29,8 @@ impl Reading {
         let Some(portal) = portal.filter(|portal| portal.room.as_ref() == Some(&read.room)) else {
             return Ok(Outcome::nothing());
         };
-        let aloud = self.ports.storage.choices(&key.login).await?.read_receipts;
+        let aloud = self.ports.storage.contact(key).await?.may_send()
+            && self.ports.storage.choices(&key.login).await?.read_receipts;
         for event in &read.events {
             if let Some(message) = self.last_message(&portal, read, event).await? {
                 self.tell(key, &message.remote_id, aloud).await?;

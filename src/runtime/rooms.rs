@@ -63,6 +63,13 @@ impl Rooms {
         Ok(portal)
     }
 
+    /// Invites the person into the chat's room; nothing happens if they are in it or invited.
+    pub(crate) async fn invite(&self, login: &Login, chat: &Portal) -> Result<(), Failure> {
+        let Some(room) = &chat.room else { return Ok(()) };
+        let ghost = ActAs::Ghost(chat.key.ghost.clone());
+        self.ports.homeserver.invite(&ghost, room, &login.person).await
+    }
+
     async fn create(&self, login: &Login, key: &PortalKey) -> Result<OwnedRoomId, Failure> {
         let creator = ActAs::Ghost(key.ghost.clone());
         self.ports

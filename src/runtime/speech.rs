@@ -14,6 +14,7 @@ use crate::{
         bridged::{ActAs, Portal},
         ids::{Lane, PortalKey},
         item::{OutboundEvent, OutboxItem},
+        markup,
         notice::Notice,
     },
     port::{Failure, room_cipher::Plain, storage::Change},
@@ -29,6 +30,10 @@ enum Framing<'a> {
 
 fn content(text: &str, framing: Framing<'_>) -> Value {
     let mut content = json!({"msgtype": "m.notice", "body": text});
+    if let Some(html) = markup::to_matrix(text).formatted_body {
+        content["format"] = json!("org.matrix.custom.html");
+        content["formatted_body"] = json!(html);
+    }
     match framing {
         Framing::Plain => {}
         Framing::Answers(event) => {

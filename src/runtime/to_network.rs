@@ -88,6 +88,13 @@ impl ToNetwork {
             }
             return self.refuse(portal, event, &Notice::NotLoggedIn).await;
         };
+        let state = self.ports.storage.contact(&portal.key).await?;
+        if !state.may_send() {
+            if event.event_type == REDACTION {
+                return Ok(Outcome::nothing());
+            }
+            return self.refuse(portal, event, &Notice::WithoutConsent(state)).await;
+        }
         let heard = Heard { event, raw, since: row.received_at };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,

@@ -18,6 +18,7 @@ use super::{connection::Links, ports::Ports};
 use crate::{
     domain::{
         bridged::ActAs,
+        consent::Admission,
         ids::PortalKey,
         limits,
         typing::{Pace, Step, Typing},
@@ -133,7 +134,8 @@ struct ToNetwork {
 #[async_trait]
 impl Side for ToNetwork {
     async fn tell(&self, chat: &PortalKey, typing: bool) -> Result<(), Failure> {
-        if !self.ports.storage.choices(&chat.login).await?.typing {
+        let storage = &self.ports.storage;
+        if !storage.contact(chat).await?.may_send() || !storage.choices(&chat.login).await?.typing {
             return Ok(());
         }
         let ghost = self.ports.storage.ghost(&chat.ghost).await?;
@@ -152,6 +154,9 @@ struct ToMatrix {
 #[async_trait]
 impl Side for ToMatrix {
     async fn tell(&self, chat: &PortalKey, typing: bool) -> Result<(), Failure> {
+        if self.ports.storage.contact(chat).await?.admits() != Admission::Show {
+            return Ok(());
+        }
         let portal = self.ports.storage.portal(chat).await?;
         let Some(room) = portal.and_then(|portal| portal.room) else { return Ok(()) };
         let ghost = ActAs::Ghost(chat.ghost.clone());

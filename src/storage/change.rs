@@ -1,11 +1,11 @@
 //! A list of changes as one unit of work: each change goes to the file of its table.
 
 use super::{
-    choices, consent, counter,
+    choices, contact, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, hosted_media, inbox, login, management_room, message, notice, outbox, portal, prekey,
-    reaction, reading, session, setting,
+    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, portal,
+    prekey, reaction, reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -15,25 +15,57 @@ impl UnitOfWork for Commit<'_> {
     type Output = ();
 
     async fn run(&self, writer: &mut Writer<'_>) -> Result<Verdict<()>, Error> {
-        let leaving =
-            self.0.iter().filter(|change| matches!(change, Change::OutboxAdded { .. })).count();
-        let mut outbox_id = 0;
-        if leaving > 0 {
-            outbox_id = counter::reserve(writer, "outbox", leaving).await?;
-        }
+        // Ids first, and always in this order (`counter`).
+        let mut ids = Ids {
+            outbox: self.reserve(writer, "outbox", is_leaving).await?,
+            ledger: self.reserve(writer, "ledger", is_entry).await?,
+        };
         for change in self.0 {
-            if matches!(change, Change::OutboxAdded { .. }) {
-                outbox_id += 1;
-            }
-            apply(writer, change, outbox_id).await?;
+            ids.outbox += i64::from(is_leaving(change));
+            ids.ledger += i64::from(is_entry(change));
+            apply(writer, change, ids).await?;
         }
         Ok(Verdict::Keep(()))
     }
 }
 
-async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Result<(), Error> {
+impl Commit<'_> {
+    async fn reserve(
+        &self,
+        writer: &mut Writer<'_>,
+        counter: &'static str,
+        counted: fn(&Change) -> bool,
+    ) -> Result<i64, Error> {
+        match self.0.iter().filter(|change| counted(change)).count() {
+            0 => Ok(0),
+            count => counter::reserve(writer, counter, count).await,
+        }
+    }
+}
+
+fn is_leaving(change: &Change) -> bool {
+    matches!(change, Change::OutboxAdded { .. })
+}
+
+fn is_entry(change: &Change) -> bool {
+    matches!(change, Change::LedgerAdded(_))
+}
+
+/// The ids of the last rows that were added.
+#[derive(Clone, Copy)]
+struct Ids {
+    outbox: i64,
+    ledger: i64,
+}
+
+async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(), Error> {
     match change {
-        Change::ConsentSaved(consent) => consent::save(writer, consent).await,
+        Change::ContactMoved { portal, from, to, at } => {
+            contact::move_on(writer, portal, *from, *to, *at).await
+        }
+        Change::LedgerAdded(entry) => ledger::add(writer, ids.ledger, entry).await,
+        Change::HeldReleased(portal) => inbox::release(writer, portal).await,
+        Change::HeldDropped(portal) => inbox::drop_held(writer, portal).await,
         Change::ManagementRoomSaved { person, room } => {
             management_room::save(writer, person, room).await
         }
@@ -79,7 +111,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, outbox_id: i64) -> Resu
         }
         Change::InboxMoved { id, lane } => inbox::move_to(writer, *id, lane).await,
         Change::InboxQuarantined { id, reason } => inbox::quarantine(writer, *id, reason).await,
-        Change::OutboxAdded { lane, item } => outbox::add(writer, outbox_id, lane, item).await,
+        Change::OutboxAdded { lane, item } => outbox::add(writer, ids.outbox, lane, item).await,
         Change::OutboxDone(id) => outbox::remove(writer, *id).await,
         Change::OutboxParked { id, until, attempts } => {
             outbox::park(writer, *id, *until, *attempts).await

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         bridged::Timestamp,
-        ids::{Lane, LoginId},
+        ids::{Lane, LoginId, PortalKey},
     },
     port::storage::{InboxDraft, InboxId, InboxRow, Intake, IntakeKey},
 };
@@ -75,9 +75,13 @@ impl TakeIn<'_> {
             return Ok(true);
         }
         let waiting: i64 =
-            sqlx::query_scalar("select count(*) from inbox where quarantine_reason is null")
-                .fetch_one(&mut *writer.conn)
-                .await?;
+            // What is held has limits of its own: strangers must not fill the inbox.
+            sqlx::query_scalar(
+                "select count(*) from inbox
+                 where quarantine_reason is null and lane not like 'held/%'",
+            )
+            .fetch_one(&mut *writer.conn)
+            .await?;
         let after = u64::try_from(waiting).unwrap_or(0).saturating_add(self.drafts.len() as u64);
         Ok(after <= self.rows_max)
     }
@@ -155,10 +159,36 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
+pub(super) async fn release(writer: &mut Writer<'_>, portal: &PortalKey) -> Result<(), Error> {
+    sqlx::query("update inbox set lane = $1, attempts = 0, not_before = 0 where lane = $2")
+        .bind(Lane::Portal(portal.clone()).to_text())
+        .bind(Lane::Held(portal.clone()).to_text())
+        .execute(&mut *writer.conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn drop_held(writer: &mut Writer<'_>, portal: &PortalKey) -> Result<(), Error> {
+    sqlx::query("delete from inbox where lane = $1")
+        .bind(Lane::Held(portal.clone()).to_text())
+        .execute(&mut *writer.conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn held(database: &Database, portal: &PortalKey) -> Result<u64, Error> {
+    let held: i64 = sqlx::query_scalar("select count(*) from inbox where lane = $1")
+        .bind(Lane::Held(portal.clone()).to_text())
+        .fetch_one(database.reader())
+        .await?;
+    Ok(u64::try_from(held).unwrap_or(0))
+}
+
 /// The lane with the oldest row first.
 pub(super) async fn lanes(database: &Database) -> Result<Vec<Lane>, Error> {
     let lanes: Vec<String> = sqlx::query_scalar(
         "select lane from inbox where quarantine_reason is null and lane <> $1
+         and lane not like 'held/%'
          group by lane order by min(id)",
     )
     .bind(Lane::Keys.to_text())
@@ -218,7 +248,7 @@ pub(super) fn read_lane(text: &str, column: &'static str) -> Result<Lane, Error>
 /// The login with which a row of this lane goes.
 pub(super) fn login_of(lane: &Lane) -> Option<&str> {
     match lane {
-        Lane::Portal(portal) => Some(&portal.login.0),
+        Lane::Portal(portal) | Lane::Held(portal) => Some(&portal.login.0),
         Lane::Room(_) | Lane::Keys | Lane::Unplaced => None,
     }
 }

@@ -10,6 +10,7 @@
 mod attachments;
 mod cleaning;
 mod commands;
+mod consent;
 mod contact;
 mod crashes;
 mod cut;

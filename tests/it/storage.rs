@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod commits;
+mod consent;
 mod hosting;
 mod keys;
 mod opening;

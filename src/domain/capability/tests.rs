@@ -1,6 +1,6 @@
 //! Drives the translation through every cell of the table, with a snapshot of each sample.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use causeway_wire::message::{Media, MediaContent, MediaFile, pad};
 use proptest::{collection::vec, prelude::*};
@@ -14,6 +14,7 @@ use super::{
     *,
 };
 use crate::domain::{
+    document,
     ids::RemoteMessageId,
     markup,
     media::{OutgoingMedia, Reading, Uploaded, picture},
@@ -262,18 +263,9 @@ fn every_kind_has_one_row() {
 /// `CAUSEWAY_BLESS=1` writes the table into the documents instead.
 #[test]
 fn the_documents_hold_the_table() {
-    const START: &str = "<!-- the table of src/domain/capability: made by its tests -->\n";
-    const END: &str = "<!-- end of the table -->\n";
+    let start = "the table of src/domain/capability: made by its tests";
     for name in ["README.md", "ARCHITECTURE.md"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let document = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = document.split_once(START).unwrap();
-        let (table, after) = rest.split_once(END).unwrap();
-        if std::env::var_os("CAUSEWAY_BLESS").is_some() {
-            std::fs::write(&path, format!("{before}{START}{}{END}{after}", markdown())).unwrap();
-            continue;
-        }
-        assert_eq!(table, markdown(), "{name} is out of date: run with CAUSEWAY_BLESS=1");
+        document::check(name, start, "end of the table", &markdown());
     }
 }
 

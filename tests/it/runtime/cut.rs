@@ -13,8 +13,9 @@ use std::{
 use async_trait::async_trait;
 use causeway::{
     domain::{
-        bridged::{Consent, Direction, Ghost, Login, Message, Portal, Timestamp},
+        bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
+        consent::{ContactState, Entry},
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -182,7 +183,11 @@ storage! {
     fn inbox_bound() -> Option<InboxId>;
     fn outbox_lanes(to: &Destination) -> Vec<Lane>;
     fn outbox_next(lane: &Lane, to: &Destination) -> Option<OutboxRow>;
-    fn consent(person: &UserId) -> Option<Consent>;
+    fn ledger_of(person: &UserId) -> Vec<Entry>;
+    fn contact(portal: &PortalKey) -> ContactState;
+    fn contacts_of(login: &LoginId) -> Vec<Contact>;
+    fn requests_before(at: Timestamp, limit: u32) -> Vec<PortalKey>;
+    fn held(portal: &PortalKey) -> u64;
     fn management_room(person: &UserId) -> Option<OwnedRoomId>;
     fn management_person(room: &RoomId) -> Option<OwnedUserId>;
     fn logins() -> Vec<Login>;

@@ -40,6 +40,8 @@ pub(super) const BOT: &str = "@bot:example.org";
 #[derive(Default)]
 struct State {
     rooms: BTreeMap<String, OwnedRoomId>,
+    /// The rooms that a person was invited into, oldest first.
+    invites: Vec<OwnedRoomId>,
     unencrypted: BTreeSet<OwnedRoomId>,
     /// Every send, with every repetition.
     sends: Vec<OutboundEvent>,
@@ -178,6 +180,10 @@ impl FakeHomeserver {
         state.archive.insert(id, event.clone());
     }
 
+    pub(super) fn invites(&self) -> Vec<OwnedRoomId> {
+        self.state().invites.clone()
+    }
+
     pub(super) fn reads(&self) -> Vec<OwnedEventId> {
         self.state().reads.clone()
     }
@@ -263,8 +269,11 @@ impl Homeserver for FakeHomeserver {
         Ok(state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone())
     }
 
-    async fn invite(&self, _who: &ActAs, _room: &RoomId, _person: &UserId) -> Result<(), Failure> {
-        Trouble::befall(self.state().trouble, ())
+    async fn invite(&self, _who: &ActAs, room: &RoomId, _person: &UserId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.invites.push(room.to_owned());
+        Ok(())
     }
 
     async fn join(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {

@@ -175,6 +175,11 @@ impl FakeNetwork {
         self.state().envelopes.clone()
     }
 
+    /// How many receipts of any kind came.
+    pub(super) fn receipts(&self) -> usize {
+        self.state().receipts.len()
+    }
+
     /// Counts and prekeys of the retry receipts that came.
     pub(super) fn retries(&self) -> Vec<(u32, u32)> {
         let retry = |receipt: &OutboundReceipt| match receipt.kind {

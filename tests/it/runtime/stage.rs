@@ -184,7 +184,7 @@ impl Stage {
         let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
         runtime.spawn(inbox.run());
         runtime.spawn(Outbox::to_homeserver(&ports, &hints, stop.clone()).run());
-        runtime.spawn(clean(ports.clone(), stop.clone()));
+        runtime.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
         let started = logins.clone();
         runtime.spawn(async move { started.start_all().await });
         let homeserver_face = HomeserverFace {
@@ -272,6 +272,7 @@ impl Stage {
         let asked = Asked {
             person: OwnedUserId::try_from(person).unwrap(),
             room: OwnedRoomId::try_from("!management:example.org").unwrap(),
+            event: EventId::parse("$asked").unwrap(),
             text: text.to_owned(),
         };
         let bot = Arc::clone(&self.bridge().bot);

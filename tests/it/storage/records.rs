@@ -2,7 +2,7 @@
 
 use causeway::{
     domain::{
-        bridged::{Consent, Delivery, Direction, Ghost, Login, LoginState, Reaction},
+        bridged::{Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
     },
     port::{
@@ -22,7 +22,7 @@ use super::{
 };
 
 on_both!(
-    consent_and_settings_are_the_latest,
+    settings_are_the_latest,
     a_room_serves_the_latest_person,
     a_login_goes_its_way,
     a_login_replaces_nothing,
@@ -39,16 +39,12 @@ on_both!(
     a_session_is_replaced_whole,
 );
 
-async fn consent_and_settings_are_the_latest(place: Place) {
+async fn settings_are_the_latest(place: Place) {
     let storage = place.open().await;
-    let alice = person("alice");
-    assert_eq!(storage.consent(&alice).await.unwrap(), None);
     assert_eq!(storage.setting("bot").await.unwrap(), None);
-    for (text_version, value) in [(1, vec![]), (u32::MAX, vec![0, 255])] {
-        let consent = Consent { person: alice.clone(), text_version, agreed_at: 7 };
+    for value in [vec![], vec![0, 255]] {
         let setting = Change::SettingSaved { key: "bot", value: value.clone() };
-        storage.commit(vec![Change::ConsentSaved(consent.clone()), setting]).await.unwrap();
-        assert_eq!(storage.consent(&alice).await.unwrap(), Some(consent));
+        storage.commit(vec![setting]).await.unwrap();
         assert_eq!(storage.setting("bot").await.unwrap(), Some(value));
     }
 }

@@ -1,26 +1,45 @@
-//! What the bot answers.
+//! Becoming connected and leaving: what it means, the consent, how it stands, the end.
 
-use ruma::OwnedUserId;
-
-use super::{Bot, choices};
+use super::{
+    Answered, Bot, Call, choices,
+    registry::{Audience, Command},
+};
 use crate::{
     domain::{bridged::LoginState, consent::consent_text},
-    port::{Failure, network::Resolved},
     runtime::{ConnectionState, LeaveOutcome, StartOutcome},
 };
 
-pub(super) const HELP: &str = "I connect you to WhatsApp contacts who allow third-party chats.\n\
-    \n\
-    `login` – what connecting means, and how to agree to it\n\
-    `start +33 6 12 34 56 78` – write to the contact with that phone number\n\
-    `status` – whether you are connected, and what contacts see of you\n\
-    `read-receipts on` or `off` – whether contacts see that you read their messages\n\
-    `typing on` or `off` – whether contacts see that you are typing\n\
-    `logout` – leave, and delete your keys\n\
-    `help` – this list";
-pub(super) const UNKNOWN: &str = "I do not know that command. Send `help` for the list.";
-pub(super) const NOT_ALLOWED: &str = "The operator of this bridge has not allowed you to use it. \
-    Ask them to add you to `permissions` in its configuration.";
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        word: "login",
+        usage: "",
+        help: "what connecting means, and how to agree to it",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.login(call)),
+    },
+    Command {
+        word: "agree",
+        usage: "",
+        help: "agree to what `login` says",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.agree(call)),
+    },
+    Command {
+        word: "status",
+        usage: "",
+        help: "whether you are connected, and what contacts see of you",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.status(call)),
+    },
+    Command {
+        word: "logout",
+        usage: "",
+        help: "leave, and delete your keys",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.logout(call)),
+    },
+];
+
 const NOT_CONNECTED: &str = "You are not connected to WhatsApp. Send `login` to see what it means.";
 const CONNECTED_ALREADY: &str = "You are connected already. Send `status` to see how it stands.";
 const JUST_LEAVING: &str = "You are just leaving. Send `login` again when `status` says that you \
@@ -29,12 +48,6 @@ pub(super) const LOGIN_FIRST: &str = "You are not connected to WhatsApp. Send `l
 const READ_FIRST: &str = "Please read first what you would agree to: send `login`.";
 const CONNECTED: &str = "You are connected to WhatsApp. Send `start` and a phone number to write \
     to somebody.";
-const NUMBER_WANTED: &str = "Please give the number with its country code, for example \
-    `start +33 6 12 34 56 78`.";
-const NOT_ON_NETWORK: &str =
-    "That number is not on WhatsApp. Please check the country code and the digits.";
-const NOT_OPTED_IN: &str = "That number is on WhatsApp, but its owner has not switched on \
-    third-party chats. Ask them to: WhatsApp → Settings → Account → Third-party chats.";
 const LEAVING: &str = "You are leaving: WhatsApp has not confirmed yet. Your keys are deleted when \
     it does.";
 const LEFT: &str = "You have left WhatsApp and your keys are deleted. Your rooms and what is \
@@ -43,31 +56,29 @@ const LEAVING_LATER: &str = "WhatsApp cannot be reached at the moment. I go on t
     confirms that you left, your keys are deleted.";
 const WAS_NOT_CONNECTED: &str = "You are not connected to WhatsApp.";
 
-pub(super) type Answered = Result<String, Failure>;
-
 impl Bot {
-    pub(super) async fn login(&self, person: &OwnedUserId) -> Answered {
+    async fn login(&self, Call { person, .. }: &Call<'_>) -> Answered {
         match self.logins.of(person).await? {
             Some(login) if login.state != LoginState::Leaving => Ok(CONNECTED_ALREADY.to_owned()),
             Some(_) => Ok(JUST_LEAVING.to_owned()),
             None => {
                 let mut shown = self.shown.lock().expect("no holder of this lock can panic");
-                shown.insert(person.clone());
+                shown.insert((*person).to_owned());
                 Ok(consent_text(person.as_str()))
             }
         }
     }
 
-    pub(super) async fn agree(&self, person: &OwnedUserId) -> Answered {
+    async fn agree(&self, Call { person, event, .. }: &Call<'_>) -> Answered {
         let read = {
             let shown = self.shown.lock().expect("no holder of this lock can panic");
-            shown.contains(person)
+            shown.contains(*person)
         };
         // Whoever has a login agreed before: the same answer again starts nothing new.
         if !read && self.logins.of(person).await?.is_none() {
             return Ok(READ_FIRST.to_owned());
         }
-        match self.logins.agree(person).await? {
+        match self.logins.agree(person, Some(event)).await? {
             StartOutcome::Connected => Ok(CONNECTED.to_owned()),
             StartOutcome::StillTrying(state) => Ok(format!(
                 "Your consent is stored, but the connection does not stand yet: {}. I go on \
@@ -77,29 +88,7 @@ impl Bot {
         }
     }
 
-    pub(super) async fn start(&self, person: &OwnedUserId, phone: Option<&str>) -> Answered {
-        let Some(login) = self.logins.of(person).await? else { return Ok(LOGIN_FIRST.to_owned()) };
-        let Some(phone) = phone else { return Ok(NUMBER_WANTED.to_owned()) };
-        match self.logins.resolve(&login.id, phone).await? {
-            None => Ok(format!(
-                "The connection to WhatsApp does not stand at the moment: {}. Please try again in \
-                 a minute.",
-                described(&self.logins.state(&login.id))
-            )),
-            Some(Resolved::NotOnNetwork) => Ok(NOT_ON_NETWORK.to_owned()),
-            Some(Resolved::NotOptedIn) => Ok(NOT_OPTED_IN.to_owned()),
-            Some(Resolved::Reachable { user }) => {
-                let portal = self.logins.open_chat(&login, &user).await?;
-                let room = portal.room.map(|room| format!("https://matrix.to/#/{room}"));
-                Ok(format!(
-                    "The chat is ready: accept the invite and write there. {}",
-                    room.unwrap_or_default()
-                ))
-            }
-        }
-    }
-
-    pub(super) async fn status(&self, person: &OwnedUserId) -> Answered {
+    async fn status(&self, Call { person, .. }: &Call<'_>) -> Answered {
         let Some(login) = self.logins.of(person).await? else {
             return Ok(NOT_CONNECTED.to_owned());
         };
@@ -116,12 +105,12 @@ impl Bot {
         }
     }
 
-    pub(super) async fn logout(&self, person: &OwnedUserId) -> Answered {
+    async fn logout(&self, Call { person, event, .. }: &Call<'_>) -> Answered {
         {
             let mut shown = self.shown.lock().expect("no holder of this lock can panic");
-            shown.remove(person);
+            shown.remove(*person);
         }
-        match self.logins.leave(person).await? {
+        match self.logins.leave(person, Some(event)).await? {
             LeaveOutcome::Left => Ok(LEFT.to_owned()),
             LeaveOutcome::StillTrying => Ok(LEAVING_LATER.to_owned()),
             LeaveOutcome::NotLoggedIn => Ok(WAS_NOT_CONNECTED.to_owned()),
@@ -129,7 +118,7 @@ impl Bot {
     }
 }
 
-fn described(state: &ConnectionState) -> String {
+pub(super) fn described(state: &ConnectionState) -> String {
     match state {
         ConnectionState::Connecting => "connecting to WhatsApp".to_owned(),
         ConnectionState::Connected => "you are connected to WhatsApp".to_owned(),
