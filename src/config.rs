@@ -38,7 +38,7 @@ pub use self::{
     media::{AccessKey, Days, Media, MediaPlace, MediaS3},
     mistake::{Mistake, Mistakes},
     network::{ChatUrl, IntegratorId, Network},
-    profile::{FanOut, JidForm, Lookup, Profile, ProtocolVersion},
+    profile::{BlocklistForm, FanOut, JidForm, Lookup, Profile, ProtocolVersion},
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };

@@ -43,8 +43,8 @@ use self::{
 };
 pub use self::{
     profile::{
-        FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, TokenClaims, Unenlist,
-        Version,
+        BlocklistForm, FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, ReportForm,
+        TokenClaims, Unenlist, Version,
     },
     token::TokenKey,
 };

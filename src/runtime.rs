@@ -4,6 +4,7 @@
 //! done is found again in storage. The runtime holds ports only; it names no adapter.
 
 mod admission;
+mod blocklist;
 mod cleaner;
 mod commit;
 mod connection;
@@ -31,6 +32,7 @@ mod to_matrix;
 mod to_network;
 mod typing;
 
+pub use blocklist::correct_blocklist;
 pub use cleaner::clean;
 pub use connection::{ConnectionState, Links};
 pub use consents::Consents;

@@ -224,6 +224,14 @@ fn network_profile(config: &Config) -> NetworkProfile {
             config::Lookup::Usync => interop::Lookup::UsyncContact,
             config::Lookup::Interop => interop::Lookup::InteropUsers,
         },
+        blocklist: match profile.blocklist {
+            config::BlocklistForm::Ordinary => interop::BlocklistForm::Ordinary,
+            config::BlocklistForm::Interop => interop::BlocklistForm::Interop,
+        },
+        report: interop::ReportForm {
+            xmlns: profile.report_xmlns.clone(),
+            flow: profile.report_flow.clone(),
+        },
         unenlist: interop::Unenlist {
             xmlns: profile.unenlist_xmlns.clone(),
             element: profile.unenlist_element.clone(),

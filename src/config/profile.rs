@@ -53,6 +53,17 @@ section! {
         /// public.
         read_receipts: bool = Default("true"),
 
+        /// Where lists of blocked people are kept: "ordinary" (the namespace `blocklist` of ordinary
+        /// apps) or "interop" (`w:interop`, where the other side's apps block users of partners).
+        /// Which one partners use is not public.
+        blocklist: BlocklistForm = Default(r#""ordinary""#),
+
+        /// The namespace of the request that reports a person. The one for partners is not public.
+        report_xmlns: String = Default(r#""spam""#),
+
+        /// From where in an app a report says that it comes. Not public for partners.
+        report_flow: String = Default(r#""account_info_block""#),
+
         /// The namespace of the request that ends an enlistment. Not public.
         unenlist_xmlns: String = Default(r#""w:interop""#),
 
@@ -89,6 +100,16 @@ choice! {
         /// The contact query of ordinary clients (network facts 3.9).
         Usync = "usync",
         /// The mirror image of the other side's lookup of partners (network facts 2.3).
+        Interop = "interop",
+    }
+}
+
+choice! {
+    /// Where lists of blocked people are kept (network facts 2.3).
+    BlocklistForm {
+        /// The namespace of ordinary apps.
+        Ordinary = "ordinary",
+        /// The namespace of interoperability.
         Interop = "interop",
     }
 }

@@ -1,5 +1,6 @@
 //! What can be done over a connection: the port's link, a file a family.
 
+mod blocking;
 mod keys;
 mod lookup;
 mod messages;
@@ -92,6 +93,18 @@ impl NetworkLink for Link {
 
     async fn prekey_count(&self) -> Result<u32, Failure> {
         self.count_prekeys().await
+    }
+
+    async fn block(&self, user: &RemoteUser, blocked: bool) -> Result<(), Failure> {
+        self.change_blocklist(user, blocked).await
+    }
+
+    async fn blocklist(&self) -> Result<Vec<RemoteUser>, Failure> {
+        self.fetch_blocklist().await
+    }
+
+    async fn report(&self, user: &RemoteUser) -> Result<(), Failure> {
+        self.complain_about(user).await
     }
 
     async fn unenlist(&self) -> Result<(), Failure> {

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use causeway_wire::{frame::HEADER, noise::certificate::META_ROOT};
-pub use causeway_wire::{jid::JidForm, payload::Version};
+use causeway_wire::{frame::HEADER, noise::certificate::META_ROOT, stanza::interop::SPAM_XMLNS};
+pub use causeway_wire::{jid::JidForm, payload::Version, stanza::interop::BlocklistForm};
 use url::Url;
 
 /// How one network speaks. The composition root starts from [`NetworkProfile::documented`] and sets
@@ -38,6 +38,10 @@ pub struct NetworkProfile {
     pub read_receipts: bool,
     /// How a phone number is looked up.
     pub lookup: Lookup,
+    /// In which namespace block lists are asked for and changed.
+    pub blocklist: BlocklistForm,
+    /// How a person is reported.
+    pub report: ReportForm,
     /// How an enlistment is ended.
     pub unenlist: Unenlist,
     /// How pushes prove where they come from.
@@ -64,6 +68,14 @@ pub enum Lookup {
     UsyncContact,
     /// The mirror image of what the other side's clients ask about partners (network facts 2.3).
     InteropUsers,
+}
+
+/// The request that reports a person: `<spam_list>` in an `iq` of type `set` (network facts 2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportForm {
+    pub xmlns: String,
+    /// `spam_flow`: from where in an app the report was made.
+    pub flow: String,
 }
 
 /// The request that ends an enlistment: an empty element in an `iq` of type `set`.
@@ -142,6 +154,11 @@ impl NetworkProfile {
             },
             read_receipts: true,
             lookup: Lookup::default(),
+            blocklist: BlocklistForm::default(),
+            report: ReportForm {
+                xmlns: SPAM_XMLNS.to_owned(),
+                flow: "account_info_block".to_owned(),
+            },
             unenlist: Unenlist { xmlns: "w:interop".to_owned(), element: "remove".to_owned() },
             push: PushProof {
                 keys_url: address("https://whatsapp.com/.well-known/jwks"),

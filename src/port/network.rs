@@ -235,6 +235,17 @@ pub trait NetworkLink: Send + Sync {
     /// How many one-time prekeys the server has left.
     async fn prekey_count(&self) -> Result<u32, Failure>;
 
+    /// Whether the network keeps what a person writes from us. Asking for what is already so is fine.
+    /// It may take and deliver what was on its way (network facts 1.5).
+    async fn block(&self, user: &RemoteUser, blocked: bool) -> Result<(), Failure>;
+
+    /// Everybody whom the network keeps from us, in no order.
+    async fn blocklist(&self) -> Result<Vec<RemoteUser>, Failure>;
+
+    /// Tells the network that a person misbehaves. Nothing that they wrote is handed over, and nothing
+    /// is blocked by it.
+    async fn report(&self, user: &RemoteUser) -> Result<(), Failure>;
+
     /// Ends the enlistment; afterwards the network forgets the person.
     async fn unenlist(&self) -> Result<(), Failure>;
 

@@ -13,7 +13,7 @@ use causeway::{
             OutboundReceiptKind,
         },
     },
-    interop::FanOut,
+    interop::{BlocklistForm, FanOut},
     port::{
         InteropNetwork as _,
         network::{Accepted, ConnectFailure, Connected, Inbound, OurBundle, Resolved},
@@ -21,6 +21,8 @@ use causeway::{
     signal::PreKey,
 };
 use causeway_emulator::{ChangedIdentity, Coded, FaultOrder};
+
+use serde_json::json;
 
 use self::stage::{BOB, Correspondent, Stage};
 
@@ -327,6 +329,30 @@ async fn a_changed_identity_is_told() {
             assert_eq!(user, bob);
             return connected.link.acknowledge(&stanza).await.unwrap();
         }
+    }
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_kept_away_until_they_are_not_and_a_report_arrives() {
+    for form in [BlocklistForm::Ordinary, BlocklistForm::Interop] {
+        let stage = Stage::with(|profile| profile.blocklist = form).await;
+        stage.person(BOB, true).await;
+        let (mut connected, _) = connected(&stage).await;
+        let bob = RemoteUser(format!("{BOB}@s.whatsapp.net"));
+        assert!(connected.link.blocklist().await.unwrap().is_empty());
+        connected.link.block(&bob, true).await.unwrap();
+        connected.link.block(&bob, true).await.unwrap();
+        assert_eq!(connected.link.blocklist().await.unwrap(), std::slice::from_ref(&bob));
+        stage.says(BOB, "unheard").await;
+        connected.link.report(&bob).await.unwrap();
+        let ours = stage.ours().await;
+        assert_eq!((&ours["blocked"][0], &ours["reported"][0]), (&json!(bob.0), &json!(bob.0)));
+        connected.link.block(&bob, false).await.unwrap();
+        assert!(connected.link.blocklist().await.unwrap().is_empty());
+        let heard = stage.says(BOB, "heard").await;
+        assert_matches!(next(&mut connected).await, Inbound::Message { message, .. } => {
+            assert_eq!(message.id.0, heard);
+        });
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod attachments;
+mod blocking;
 mod cleaning;
 mod commands;
 mod consent;

@@ -159,6 +159,11 @@ impl Stage {
         self.control("PATCH", &format!("/people/{phone}"), Some(change)).await;
     }
 
+    /// What the network knows of our person.
+    pub(crate) async fn ours(&self) -> Value {
+        self.control("GET", &format!("/partners/{PERSON}"), None).await
+    }
+
     pub(crate) async fn prekeys_left(&self, phone: &str) -> u64 {
         let person = self.control("GET", &format!("/people/{phone}"), None).await;
         person["devices"][0]["prekeys_left"].as_u64().unwrap()

@@ -1,7 +1,7 @@
 //! The network: it keeps what was not acknowledged and brings it again, and knows every byte that it was sent.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -62,6 +62,8 @@ struct State {
     /// Whether the person was said to be typing.
     typings: Vec<bool>,
     enlisted: bool,
+    blocked: BTreeSet<RemoteUser>,
+    reported: Vec<RemoteUser>,
     trouble: Option<Trouble>,
     refuses: Option<String>,
 }
@@ -144,6 +146,9 @@ impl FakeNetwork {
 
     fn bring(&self, mail: Mail) {
         let mut state = self.state();
+        if matches!(&mail, Mail::Message(message) if state.blocked.contains(&message.from.user)) {
+            return;
+        }
         state.posted += 1;
         let number = state.posted;
         state.mailbox.push_back((number, mail.clone()));
@@ -217,6 +222,20 @@ impl FakeNetwork {
 
     pub(super) fn refuse(&self, reason: &str) {
         self.state().refuses = Some(reason.to_owned());
+    }
+
+    /// Whom the network keeps from the person.
+    pub(super) fn blocked(&self) -> BTreeSet<RemoteUser> {
+        self.state().blocked.clone()
+    }
+
+    /// Somebody else changed the list, or it is older than the login.
+    pub(super) fn has_blocked(&self, users: impl IntoIterator<Item = RemoteUser>) {
+        self.state().blocked = users.into_iter().collect();
+    }
+
+    pub(super) fn reported(&self) -> Vec<RemoteUser> {
+        self.state().reported.clone()
     }
 
     /// Forgets the person, as after a reinstallation of its own.
@@ -357,6 +376,30 @@ impl NetworkLink for FakeNetwork {
 
     async fn prekey_count(&self) -> Result<u32, Failure> {
         Ok(u32::try_from(self.state().prekeys.len()).unwrap())
+    }
+
+    async fn block(&self, user: &RemoteUser, blocked: bool) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if blocked {
+            state.blocked.insert(user.clone());
+        } else {
+            state.blocked.remove(user);
+        }
+        Ok(())
+    }
+
+    async fn blocklist(&self) -> Result<Vec<RemoteUser>, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        Ok(state.blocked.iter().cloned().collect())
+    }
+
+    async fn report(&self, user: &RemoteUser) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.reported.push(user.clone());
+        Ok(())
     }
 
     async fn unenlist(&self) -> Result<(), Failure> {

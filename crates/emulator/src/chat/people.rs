@@ -9,7 +9,7 @@ use causeway_wire::{
     node::{Content, Node},
     stanza::{
         IqError, Personal,
-        interop::{BlockChange, ExternalUser, Resolved, ResolvedUser, blocklist_content},
+        interop::{BlockChange, ExternalUser, Report, Resolved, ResolvedUser, blocklist_content},
         usync::{
             Contact, Device, DeviceList, KeyIndexList, Protocol, Usync, UsyncReply, UsyncUser,
         },
@@ -180,6 +180,18 @@ pub(super) fn block(network: &Network, key: DeviceKey, changes: &[BlockChange]) 
             } else {
                 blocked.remove(&account);
             }
+        }
+        Ok(Content::Empty)
+    })
+}
+
+/// Takes a complaint of a partner's user; those of people go nowhere.
+pub(super) fn report(network: &Network, key: DeviceKey, report: &Report) -> Answer {
+    network.with(|world| {
+        let account = world.account_named(&report.jid).ok_or(Refusal::Unknown)?;
+        match key.account {
+            AccountId::Partner(reporter) => world.complain(reporter, account),
+            AccountId::Person(_) => {}
         }
         Ok(Content::Empty)
     })

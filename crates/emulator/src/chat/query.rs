@@ -67,6 +67,7 @@ fn answer_known(network: &Network, key: DeviceKey, iq: &IqStanza, query: Query) 
         Query::ResolveUsers(users) => people::resolve(network, users),
         Query::GetBlocklist(_) => Ok(people::blocklist(network, key)),
         Query::ChangeBlocklist(_, changes) => people::block(network, key, &changes),
+        Query::Report(report) => people::report(network, key, &report),
         Query::Unknown => answer_other(network, key, iq),
     }
 }

@@ -1,6 +1,9 @@
 //! A look at partners' users and at the whole, and the end of a connection.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{
     Json,
@@ -28,6 +31,10 @@ pub(super) struct PartnerView {
     connected: bool,
     prekeys_left: usize,
     mailbox: usize,
+    /// True JIDs of whom they block.
+    blocked: Vec<String>,
+    /// True JIDs of whom they reported.
+    reported: Vec<String>,
     /// As the client said at its latest login.
     push_name: Option<String>,
     read_receipts: Option<bool>,
@@ -137,6 +144,10 @@ fn key_of(account: u64) -> DeviceKey {
 
 fn view(world: &World, partner: &Partner) -> PartnerView {
     let name = |namespace| world.name(key_of(partner.account), namespace).to_string();
+    let names = |accounts: &BTreeSet<AccountId>| {
+        let keys = accounts.iter().map(|account| DeviceKey::primary(*account));
+        keys.map(|key| world.name(key, View::True).to_string()).collect()
+    };
     let bundle = partner.device.bundle.as_ref();
     PartnerView {
         user_visible_id: partner.user_visible_id.clone(),
@@ -146,6 +157,8 @@ fn view(world: &World, partner: &Partner) -> PartnerView {
         connected: false,
         prekeys_left: bundle.map_or(0, |bundle| bundle.one_time.len()),
         mailbox: partner.device.mailbox.len(),
+        blocked: names(&partner.blocked),
+        reported: names(&partner.reported),
         push_name: partner.shown.push_name.clone(),
         read_receipts: partner.shown.read_receipts,
     }

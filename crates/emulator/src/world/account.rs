@@ -127,6 +127,8 @@ pub(crate) struct Partner {
     /// With whom messages were exchanged: who hears of a changed identity.
     pub(crate) contacts: BTreeSet<AccountId>,
     pub(crate) blocked: BTreeSet<AccountId>,
+    /// Whom they reported.
+    pub(crate) reported: BTreeSet<AccountId>,
     /// Number of the PN alias.
     pub(crate) alias: u64,
     /// What the client said of the person at its latest login.

@@ -189,6 +189,7 @@ impl World {
             device: Device { bundle: Some(bundle), ..Device::default() },
             contacts: BTreeSet::new(),
             blocked: BTreeSet::new(),
+            reported: BTreeSet::new(),
             alias,
             shown: Shown::default(),
         };
@@ -311,6 +312,13 @@ impl World {
             AccountId::Partner(account) => {
                 self.partners.get_mut(&account).map(|partner| &mut partner.blocked)
             }
+        }
+    }
+
+    /// Notes that a partner's user reported somebody.
+    pub(crate) fn complain(&mut self, reporter: u64, about: AccountId) {
+        if let Some(partner) = self.partners.get_mut(&reporter) {
+            partner.reported.insert(about);
         }
     }
 

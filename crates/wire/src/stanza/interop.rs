@@ -14,6 +14,8 @@ use crate::{
 pub const XMLNS: &str = "w:interop";
 /// The ordinary namespace of block lists.
 pub const BLOCKLIST_XMLNS: &str = "blocklist";
+/// The ordinary namespace of complaints.
+pub const SPAM_XMLNS: &str = "spam";
 /// The ordinary namespace of one's own account.
 pub const ACCOUNT_XMLNS: &str = "urn:xmpp:whatsapp:account";
 
@@ -71,6 +73,15 @@ pub struct BlockChange {
     pub jid: Jid,
     /// Blocked or no longer.
     pub blocked: bool,
+}
+
+/// A complaint about a person, with nothing of what they wrote (network facts 2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Who.
+    pub jid: Jid,
+    /// From where in the client it was made.
+    pub flow: String,
 }
 
 impl BlocklistForm {
@@ -161,6 +172,20 @@ impl BlockChange {
     pub(super) fn into_node(self) -> Node {
         let action = if self.blocked { "block" } else { "unblock" };
         Node::new("item").attr("action", action).attr("jid", self.jid)
+    }
+}
+
+impl Report {
+    pub(super) fn parse(list: &Node) -> Result<Self, StanzaError> {
+        Ok(Self {
+            jid: field::jid(list, "jid", "person of a report")?,
+            flow: field::text(list, "spam_flow", "origin of a report")?,
+        })
+    }
+
+    /// The element that makes the complaint.
+    pub fn into_node(self) -> Node {
+        Node::new("spam_list").attr("jid", self.jid).attr("spam_flow", self.flow)
     }
 }
 

@@ -6,8 +6,8 @@
 use super::{
     IqBody, IqStanza, StanzaError,
     interop::{
-        self, ACCOUNT_XMLNS, BLOCKLIST_XMLNS, BlockChange, BlocklistForm, ExternalUser,
-        UnenlistForm,
+        self, ACCOUNT_XMLNS, BLOCKLIST_XMLNS, BlockChange, BlocklistForm, ExternalUser, Report,
+        SPAM_XMLNS, UnenlistForm,
     },
     prekeys::{self, KeyRequest, Upload},
     usync::{self, Usync},
@@ -40,6 +40,8 @@ pub enum Query {
     GetBlocklist(BlocklistForm),
     /// Blocks and unblocks; the answer is empty.
     ChangeBlocklist(BlocklistForm, Vec<BlockChange>),
+    /// Complains about a person; the answer is empty.
+    Report(Report),
     /// Leaves the network; the answer is empty.
     Unenlist(UnenlistForm),
     /// Something not known here.
@@ -73,6 +75,7 @@ impl Query {
             (interop::XMLNS, true, Some(("blocklist", list))) => {
                 changes_of(list.children(), BlocklistForm::Interop)
             }
+            (SPAM_XMLNS, true, Some(("spam_list", list))) => Report::parse(list).map(Self::Report),
             (ACCOUNT_XMLNS, _, Some(("remove", _))) => Ok(Self::Unenlist(UnenlistForm::Account)),
             (interop::XMLNS, true, Some(("remove", _))) => {
                 Ok(Self::Unenlist(UnenlistForm::Interop))
@@ -134,6 +137,7 @@ impl Query {
                 };
                 IqStanza::set(id, form.xmlns(), content)
             }
+            Self::Report(report) => IqStanza::set(id, SPAM_XMLNS, one(report.into_node())),
             Self::Unenlist(form) => IqStanza::set(id, form.xmlns(), one(Node::new("remove"))),
             Self::Unknown => return None,
         })

@@ -2,7 +2,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{
     interop::{
-        BlockChange, BlocklistForm, ExternalUser, Resolved, ResolvedUser, UnenlistForm,
+        BlockChange, BlocklistForm, ExternalUser, Report, Resolved, ResolvedUser, UnenlistForm,
         blocklist_content, parse_blocklist,
     },
     keys::{Bundle, MAX_PREKEY_ID, PreKey, SignedPreKey},
@@ -272,6 +272,7 @@ fn every_query_is_understood_as_it_was_meant() {
         Query::GetBlocklist(BlocklistForm::Interop),
         Query::ChangeBlocklist(BlocklistForm::Ordinary, changes.clone()),
         Query::ChangeBlocklist(BlocklistForm::Interop, changes),
+        Query::Report(Report { jid: person(), flow: "account_info_block".to_owned() }),
         Query::Unenlist(UnenlistForm::Account),
         Query::Unenlist(UnenlistForm::Interop),
     ] {
