@@ -3,6 +3,7 @@
 mod ambient;
 mod compose;
 mod serve;
+mod token_keys;
 
 use std::{
     io::{self, Write as _},

@@ -42,7 +42,7 @@ pub use self::{
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };
-use crate::domain::permission::Permissions;
+use crate::domain::{limits, permission::Permissions};
 
 use self::{
     reader::Source,
@@ -164,6 +164,12 @@ fn conflicts(appservice: &Appservice, network: &Network) -> Vec<Mistake> {
     }
     if network.reconnect_max_s < network.reconnect_min_s {
         add("network.reconnect_max_s", "must not be shorter than `reconnect_min_s`");
+    }
+    if network.reconnect_max_s > limits::RECONNECT_PAUSE_MAX {
+        add(
+            "network.reconnect_max_s",
+            "must be at most 86400, a day: the network forgets who stays away",
+        );
     }
     let prefix = appservice.ghost_prefix.as_str();
     for (path, localpart) in [

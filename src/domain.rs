@@ -25,6 +25,7 @@ pub mod outgoing;
 pub mod part;
 pub mod permission;
 pub mod phone;
+pub mod rotation;
 pub mod sequence;
 pub mod status;
 pub mod text;

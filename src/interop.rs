@@ -21,7 +21,10 @@ mod tests;
 mod token;
 mod transport;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use causeway_wire::{
@@ -30,6 +33,7 @@ use causeway_wire::{
     payload::InteropLogin,
     stanza::{Personal, Query},
 };
+use ruma::UserId;
 use serde_json::Value;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -40,13 +44,14 @@ use self::{
     handshake::Hello,
     link::Link,
     push::PushVerifier,
+    token::IdentityToken,
 };
 pub use self::{
     profile::{
         BlocklistForm, FanOut, JidForm, Lookup, NetworkProfile, Patience, PushProof, ReportForm,
         TokenClaims, Unenlist, Version,
     },
-    token::TokenKey,
+    token::{TokenKey, TokenKeys},
 };
 use crate::{
     domain::{
@@ -77,7 +82,8 @@ async fn go_active(connection: Arc<Connection>, login: LoginId) {
 /// The interop network, as one profile describes it.
 pub struct Interop {
     profile: Arc<NetworkProfile>,
-    key: TokenKey,
+    /// Never held across an await.
+    keys: RwLock<Arc<TokenKeys>>,
     http: reqwest::Client,
     /// For files alone: it has no time limit on the whole.
     media: reqwest::Client,
@@ -87,17 +93,31 @@ pub struct Interop {
 }
 
 impl Interop {
-    /// Nothing is connected yet. `key` signs the identity tokens of everyone.
+    /// Nothing is connected yet. `keys` sign the identity tokens of everyone.
     pub fn new(
         profile: NetworkProfile,
-        key: TokenKey,
+        keys: impl Into<TokenKeys>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Failure> {
         let http = http::client(profile.patience.request)?;
         let media = http::media_client(profile.patience.connect)?;
         let push = PushVerifier::new(http.clone(), profile.push.clone());
-        Ok(Self { profile: Arc::new(profile), key, http, media, push, clock, entropy })
+        let keys = RwLock::new(Arc::new(keys.into()));
+        Ok(Self { profile: Arc::new(profile), keys, http, media, push, clock, entropy })
+    }
+
+    /// From now on these are published, and sign.
+    pub fn use_token_keys(&self, keys: TokenKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn token_keys(&self) -> Arc<TokenKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn token(&self, person: &UserId, now: Timestamp) -> Result<IdentityToken, Failure> {
+        self.token_keys().signing().sign(person.as_str(), &self.profile.token, now)
     }
 
     async fn open(&self, who: &Credentials, me: Jid) -> Result<Connected, ConnectFailure> {
@@ -143,7 +163,7 @@ impl Interop {
         };
         let account = account
             .ok_or_else(|| Failure::never("the login's network id is no interop account"))?;
-        let token = self.key.sign(who.person.as_str(), &self.profile.token, now)?;
+        let token = self.token(&who.person, now)?;
         let login = InteropLogin {
             account,
             token: token.as_str().as_bytes().to_vec(),
@@ -167,7 +187,7 @@ impl Interop {
 #[async_trait]
 impl InteropNetwork for Interop {
     async fn enlist(&self, who: &Credentials) -> Result<RemoteUser, Failure> {
-        let token = self.key.sign(who.person.as_str(), &self.profile.token, self.clock.now())?;
+        let token = self.token(&who.person, self.clock.now())?;
         let noise_public = KeyPair::from_private(who.keys.noise).public();
         let url = &self.profile.enlist_url;
         enlist::enlist(&self.http, url, noise_public, &who.keys, &token).await
@@ -184,7 +204,7 @@ impl InteropNetwork for Interop {
     }
 
     fn key_set(&self) -> Value {
-        self.key.key_set()
+        self.token_keys().key_set()
     }
 
     async fn verify_push(&self, bearer: &str, now: Timestamp) -> Result<(), Failure> {
@@ -202,10 +222,10 @@ impl InteropNetwork for Interop {
 
 impl fmt::Debug for Interop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { profile, key, http: _, media: _, push: _, clock: _, entropy: _ } = self;
+        let Self { profile, keys, http: _, media: _, push: _, clock: _, entropy: _ } = self;
         f.debug_struct("Interop")
             .field("profile", profile)
-            .field("key", key)
+            .field("keys", keys)
             .finish_non_exhaustive()
     }
 }

@@ -9,26 +9,24 @@ use sha2::Sha256;
 use super::{
     ambient::{OsEntropy, SystemClock},
     serve,
+    token_keys::Keeper,
 };
 use crate::{
     command::Bot,
     config::{self, Config},
-    domain::{hosting::MediaRules, ids::GhostNamer, limits},
+    domain::{hosting::MediaRules, ids::GhostNamer, limits, rotation::Rotation},
     hosting::{self, Hosting},
     http::{HomeserverFace, HostedFiles, NetworkFace},
-    interop::{self, Interop, NetworkProfile, TokenKey},
+    interop::{self, Interop, NetworkProfile},
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
-    port::{Clock, Entropy, Failure, Homeserver, Storage, storage::Change},
+    port::{Clock, Entropy, Homeserver},
     runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop, clean, sound},
     storage::SqlStorage,
 };
 
-/// Where the key that signs identity tokens is kept, sealed.
-const TOKEN_KEY: &str = "token_key";
-
 /// Runs the bridge until a signal stops it.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    let ports = ports(config).await?;
+    let (ports, token_keys, interop) = ports(config).await?;
     let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
     let rooms = Rooms::new(ports.clone());
     let backoff = limits::Backoff {
@@ -63,6 +61,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
     pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
+    pumps.spawn(token_keys.keep(interop, stop.clone()));
     pumps.spawn(listeners.serve(stop.clone()));
     pumps.close();
     logins.start_all().await?;
@@ -99,7 +98,7 @@ async fn greet(ports: Ports, rooms: Rooms, stop: Stop) {
     }
 }
 
-async fn ports(config: &Config) -> anyhow::Result<Ports> {
+async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let master_key = *config.keys.master_key.expose();
@@ -115,25 +114,31 @@ async fn ports(config: &Config) -> anyhow::Result<Ports> {
     let stores = Arc::clone(&storage);
     let cipher =
         MatrixCipher::new(Arc::clone(&homeserver), stores, CipherOptions { key_sharing: sharing });
-    let token_key = token_key(&*storage).await?;
-    let network =
-        Interop::new(network_profile(config), token_key, Arc::clone(&clock), Arc::clone(&entropy))?;
+    let token_keys = Keeper {
+        storage: storage.clone(),
+        clock: Arc::clone(&clock),
+        rotation: Rotation { every: config.network.token_key_days.duration() },
+    };
+    let keys = token_keys.keys().await?;
+    let (profile, dice) = (network_profile(config), Arc::clone(&entropy));
+    let network = Arc::new(Interop::new(profile, keys, Arc::clone(&clock), dice)?);
     let media = Hosting::open(media_place(config))
         .await
         .context("could not open the store of hosted media")?;
     let homeserver: Arc<dyn Homeserver> = homeserver;
-    Ok(Ports {
+    let ports = Ports {
         storage,
         homeserver,
         cipher: Arc::new(cipher),
-        network: Arc::new(network),
+        network: network.clone(),
         media: Arc::new(media),
         media_rules: media_rules(config),
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),
         message_status: config.appservice.message_status,
-    })
+    };
+    Ok((ports, token_keys, network))
 }
 
 /// Ghosts are named with a key of their own, so that a name tells nothing of the master key.
@@ -143,17 +148,6 @@ fn ghost_key(master_key: &[u8; 32]) -> [u8; 32] {
         .expand(b"causeway ghost names", &mut key)
         .expect("32 bytes are a valid output length");
     key
-}
-
-/// Made once and kept: the network pins nothing to it, but fetches it only now and then.
-async fn token_key(storage: &dyn Storage) -> Result<TokenKey, Failure> {
-    if let Some(der) = storage.setting(TOKEN_KEY).await? {
-        return TokenKey::from_pkcs8_der(&der);
-    }
-    let key = TokenKey::generate()?;
-    let value = key.to_pkcs8_der()?.to_vec();
-    storage.commit(vec![Change::SettingSaved { key: TOKEN_KEY, value }]).await?;
-    Ok(key)
 }
 
 fn media_place(config: &Config) -> hosting::Place {

@@ -6,6 +6,7 @@ use toml::Value;
 use url::Url;
 
 use super::{
+    media::Days,
     section::section,
     setting::{HttpUrl, Setting, text},
 };
@@ -58,6 +59,11 @@ section! {
 
         /// Seconds to wait for the answer to a ping before a connection is given up.
         keepalive_timeout_s: Duration = Default("10"),
+
+        /// Days after which the key that signs identity tokens is replaced. The bridge makes and keeps
+        /// these keys itself. A new one is published two days before it signs, and the old one for
+        /// two days after it stopped, so that the network always knows the key of a token.
+        token_key_days: Days = Default("90"),
 
         /// Seconds before the first attempt to reconnect. Each further pause is longer.
         reconnect_min_s: Duration = Default("1"),

@@ -221,6 +221,11 @@ fn a_mistake_says_what_to_do() {
             "network.reconnect_max_s: must not be shorter than `reconnect_min_s`",
         ),
         (
+            "integrator_id = 12",
+            "integrator_id = 12\nreconnect_max_s = 86401",
+            "network.reconnect_max_s: must be at most 86400, a day: the network forgets who stays away",
+        ),
+        (
             "",
             "[log]\nfilter = \"causeway=loud\"",
             "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",

@@ -55,6 +55,37 @@ struct Claims<'a> {
     exp: i64,
 }
 
+/// The keys that tokens may be signed with: one that signs now, and those that the network may still
+/// know, or shall know before they sign.
+#[derive(Debug)]
+pub struct TokenKeys {
+    signing: TokenKey,
+    others: Vec<TokenKey>,
+}
+
+impl TokenKeys {
+    /// All of them are published; `signing` alone signs.
+    pub fn new(signing: TokenKey, others: Vec<TokenKey>) -> Self {
+        Self { signing, others }
+    }
+
+    pub(super) fn signing(&self) -> &TokenKey {
+        &self.signing
+    }
+
+    /// The key set as the network fetches it (network facts 1.3).
+    pub fn key_set(&self) -> Value {
+        let keys = std::iter::once(&self.signing).chain(&self.others);
+        json!({"keys": keys.map(TokenKey::public).collect::<Vec<_>>()})
+    }
+}
+
+impl From<TokenKey> for TokenKeys {
+    fn from(key: TokenKey) -> Self {
+        Self::new(key, Vec::new())
+    }
+}
+
 impl TokenKey {
     /// A new key. The randomness is the cryptographic library's own: it takes none from outside.
     pub fn generate() -> Result<Self, Failure> {
@@ -79,16 +110,16 @@ impl TokenKey {
         Ok(Zeroizing::new(der.as_ref().to_vec()))
     }
 
-    /// The key set as the network fetches it (network facts 1.3).
-    pub fn key_set(&self) -> Value {
-        json!({"keys": [{
+    /// The public half, as a JSON Web Key.
+    pub(super) fn public(&self) -> Value {
+        json!({
             "kid": self.kid,
             "kty": "RSA",
             "alg": "RS256",
             "use": "sig",
             "n": URL_SAFE_NO_PAD.encode(&self.parts.modulus),
             "e": URL_SAFE_NO_PAD.encode(&self.parts.exponent),
-        }]})
+        })
     }
 
     /// A token for `person`, their user-visible id on the network, valid from `now` on.
@@ -214,8 +245,10 @@ mod tests {
         let header = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
         assert!(header.starts_with(r#"{"kid":""#), "{header}");
 
-        let set: JwkSet = serde_json::from_value(key.key_set()).unwrap();
-        let public = DecodingKey::from_jwk(set.find(&key.kid).unwrap()).unwrap();
+        let keys = TokenKeys::new(key, vec![TokenKey::generate().unwrap()]);
+        let set: JwkSet = serde_json::from_value(keys.key_set()).unwrap();
+        assert_eq!(set.keys.len(), 2);
+        let public = DecodingKey::from_jwk(set.find(&keys.signing().kid).unwrap()).unwrap();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&["https://network.example"]);
         validation.validate_exp = false;
@@ -230,14 +263,14 @@ mod tests {
                 "exp": 1_700_000_600,
             })
         );
-        assert_eq!(key.key_set()["keys"][0]["e"], "AQAB");
+        assert_eq!(keys.signing().public()["e"], "AQAB");
     }
 
     #[test]
     fn a_key_survives_its_stored_form_and_keeps_its_name() {
         let key = TokenKey::generate().unwrap();
         let again = TokenKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
-        assert_eq!(key.key_set(), again.key_set());
+        assert_eq!(key.public(), again.public());
         assert!(TokenKey::from_pkcs8_der(b"nonsense").is_err());
     }
 

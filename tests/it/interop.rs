@@ -13,7 +13,7 @@ use causeway::{
             OutboundReceiptKind,
         },
     },
-    interop::{BlocklistForm, FanOut},
+    interop::{BlocklistForm, FanOut, TokenKey, TokenKeys},
     port::{
         InteropNetwork as _,
         network::{Accepted, ConnectFailure, Connected, Inbound, OurBundle, Resolved},
@@ -54,6 +54,44 @@ async fn a_person_is_enlisted_once_and_connects() {
         assert_eq!(connected.link.prekey_count().await.unwrap(), 0);
         connected.link.close().await;
     }
+}
+
+/// The network fetched the first set of keys and keeps it.
+#[tokio::test]
+async fn keys_of_tokens_follow_one_another_without_anybody_being_refused() {
+    let stage = Stage::new().await;
+    let stored = TokenKey::generate().unwrap().to_pkcs8_der().unwrap();
+    let next_stored = TokenKey::generate().unwrap().to_pkcs8_der().unwrap();
+    let key = || TokenKey::from_pkcs8_der(&stored).unwrap();
+    let next = || TokenKey::from_pkcs8_der(&next_stored).unwrap();
+    let mut sets = Vec::new();
+    let credentials = {
+        stage.interop.use_token_keys(key().into());
+        stage.enlisted().await
+    };
+    // Published, current, and the old one gone.
+    for keys in
+        [TokenKeys::new(key(), vec![next()]), TokenKeys::new(next(), vec![key()]), next().into()]
+    {
+        sets.push(keys.key_set()["keys"].as_array().unwrap().len());
+        stage.interop.use_token_keys(keys);
+        let connected = stage.interop.connect(&credentials).await.unwrap();
+        let again = stage.interop.enlist(&credentials).await.unwrap();
+        assert_eq!(Some(again), credentials.network_id);
+        connected.link.close().await;
+    }
+    assert_eq!(sets, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_second_connection_drives_out_the_first_which_says_so() {
+    let stage = Stage::new().await;
+    let (mut first, us) = connected(&stage).await;
+    let second = stage.interop.connect(&us.credentials).await.unwrap();
+    assert_matches!(next(&mut first).await, Inbound::Replaced);
+    let end = tokio::time::timeout(stage::PATIENCE, first.inbound.recv()).await;
+    assert!(end.unwrap().is_none());
+    second.link.prekey_count().await.unwrap();
 }
 
 #[tokio::test]

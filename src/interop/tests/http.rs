@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::super::{
@@ -38,7 +38,7 @@ struct KeySet {
 
 async fn key_set() -> KeySet {
     let (key, fetched) = (token_key(), Arc::new(AtomicUsize::new(0)));
-    let (set, count) = (key.key_set().to_string(), fetched.clone());
+    let (set, count) = (json!({"keys": [key.public()]}).to_string(), fetched.clone());
     let route = get(move || {
         count.fetch_add(1, Ordering::Relaxed);
         std::future::ready(set.clone())

@@ -106,7 +106,7 @@ impl Stage {
         let (clock, entropy) = (Arc::new(Real), Arc::new(Real));
         let interop = Arc::new(Interop::new(profile, key, clock, entropy).unwrap());
         let (push, pushes) = mpsc::channel(16);
-        tokio::spawn(serve(listener, interop.key_set(), push));
+        tokio::spawn(serve(listener, Arc::clone(&interop), push));
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
         Self { interop, emulator, http, pushes }
     }
@@ -223,8 +223,8 @@ impl Stage {
 }
 
 /// The partner's public server.
-async fn serve(listener: TcpListener, key_set: Value, push: mpsc::Sender<(String, String)>) {
-    let key_set = get(move || std::future::ready(Json(key_set.clone())));
+async fn serve(listener: TcpListener, interop: Arc<Interop>, push: mpsc::Sender<(String, String)>) {
+    let key_set = get(move || std::future::ready(Json(interop.key_set())));
     let push = post(move |headers: HeaderMap, Json(body): Json<Value>| async move {
         let bearer = headers["authorization"].to_str().unwrap();
         let bearer = bearer.strip_prefix("Bearer ").unwrap().to_owned();
