@@ -30,6 +30,7 @@ mod speech;
 mod stop;
 mod to_matrix;
 mod to_network;
+mod transition;
 mod typing;
 
 pub use blocklist::correct_blocklist;
@@ -39,7 +40,7 @@ pub use consents::Consents;
 pub use hints::Hints;
 pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};
-pub use logins::{LeaveOutcome, Logins, StartOutcome};
+pub use logins::{LeaveOutcome, Logins, ReconnectOutcome, StartOutcome};
 pub use management::{Asked, Commands};
 pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, WholeTurn};
 pub use outbox::Outbox;

@@ -1,12 +1,15 @@
 //! Becoming connected and leaving: what it means, the consent, how it stands, the end.
 
+use ruma::UserId;
+
 use super::{
     Answered, Bot, Call, choices,
     registry::{Audience, Command},
 };
 use crate::{
-    domain::{bridged::LoginState, consent::consent_text},
-    runtime::{ConnectionState, LeaveOutcome, StartOutcome},
+    domain::{bridged::LoginState, consent::consent_text, notice::LoginNews},
+    port::Failure,
+    runtime::{ConnectionState, LeaveOutcome, ReconnectOutcome, StartOutcome},
 };
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -32,6 +35,13 @@ pub(super) const COMMANDS: &[Command] = &[
         answer: |bot, call| Box::pin(bot.status(call)),
     },
     Command {
+        word: "reconnect",
+        usage: "",
+        help: "connect again, after somebody else connected as you",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.reconnect(call)),
+    },
+    Command {
         word: "logout",
         usage: "",
         help: "leave, and delete your keys",
@@ -48,6 +58,8 @@ pub(super) const LOGIN_FIRST: &str = "You are not connected to WhatsApp. Send `l
 const READ_FIRST: &str = "Please read first what you would agree to: send `login`.";
 const CONNECTED: &str = "You are connected to WhatsApp. Send `start` and a phone number to write \
     to somebody.";
+const AGREED_ALREADY: &str = "You are connected to WhatsApp already: you had agreed before, perhaps \
+    in another session. Send `status` to see how it stands.";
 const LEAVING: &str = "You are leaving: WhatsApp has not confirmed yet. Your keys are deleted when \
     it does.";
 const LEFT: &str = "You have left WhatsApp and your keys are deleted. Your rooms and what is \
@@ -59,27 +71,59 @@ const WAS_NOT_CONNECTED: &str = "You are not connected to WhatsApp.";
 impl Bot {
     async fn login(&self, Call { person, .. }: &Call<'_>) -> Answered {
         match self.logins.of(person).await? {
-            Some(login) if login.state != LoginState::Leaving => Ok(CONNECTED_ALREADY.to_owned()),
-            Some(_) => Ok(JUST_LEAVING.to_owned()),
-            None => {
-                let mut shown = self.shown.lock().expect("no holder of this lock can panic");
-                shown.insert((*person).to_owned());
-                Ok(consent_text(person.as_str()))
+            Some(login) => match login.state {
+                LoginState::Enlisting | LoginState::Active => Ok(CONNECTED_ALREADY.to_owned()),
+                LoginState::Leaving => Ok(JUST_LEAVING.to_owned()),
+                LoginState::Lapsed if self.logins.has_agreed(person).await? => {
+                    Ok(LoginNews::Lapsed { same_text: true }.text())
+                }
+                LoginState::Lapsed | LoginState::None => Ok(self.show_consent_text(person)),
+            },
+            None => Ok(self.show_consent_text(person)),
+        }
+    }
+
+    fn show_consent_text(&self, person: &UserId) -> String {
+        let mut shown = self.shown.lock().expect("no holder of this lock can panic");
+        shown.insert(person.to_owned());
+        consent_text(person.as_str())
+    }
+
+    /// Whether `agree` means a text that the person knows: they were shown it, or have agreed to the
+    /// same words before and never left.
+    async fn knows_the_text(&self, person: &UserId) -> Result<bool, Failure> {
+        {
+            let shown = self.shown.lock().expect("no holder of this lock can panic");
+            if shown.contains(person) {
+                return Ok(true);
             }
+        }
+        match self.logins.of(person).await? {
+            None => Ok(false),
+            Some(login) if login.state == LoginState::Lapsed => {
+                self.logins.has_agreed(person).await
+            }
+            // The same answer again starts nothing new.
+            Some(_) => Ok(true),
         }
     }
 
     async fn agree(&self, Call { person, event, .. }: &Call<'_>) -> Answered {
-        let read = {
-            let shown = self.shown.lock().expect("no holder of this lock can panic");
-            shown.contains(*person)
-        };
-        // Whoever has a login agreed before: the same answer again starts nothing new.
-        if !read && self.logins.of(person).await?.is_none() {
+        let login = self.logins.of(person).await?;
+        if login.is_some_and(|login| login.state == LoginState::Leaving) {
+            return Ok(JUST_LEAVING.to_owned());
+        }
+        if !self.knows_the_text(person).await? {
             return Ok(READ_FIRST.to_owned());
         }
         match self.logins.agree(person, Some(event)).await? {
             StartOutcome::Connected => Ok(CONNECTED.to_owned()),
+            StartOutcome::Already(ConnectionState::Connected) => Ok(AGREED_ALREADY.to_owned()),
+            StartOutcome::Already(state) => Ok(format!(
+                "You have agreed already, and the connection does not stand yet: {}. `status` \
+                 shows how it goes on.",
+                described(&state)
+            )),
             StartOutcome::StillTrying(state) => Ok(format!(
                 "Your consent is stored, but the connection does not stand yet: {}. I go on \
                  trying; `status` shows how it stands.",
@@ -94,6 +138,11 @@ impl Bot {
         };
         let state = self.logins.state(&login.id);
         match login.state {
+            LoginState::None => Ok(NOT_CONNECTED.to_owned()),
+            LoginState::Lapsed => {
+                let same_text = self.logins.has_agreed(person).await?;
+                Ok(LoginNews::Lapsed { same_text }.text())
+            }
             LoginState::Leaving => Ok(LEAVING.to_owned()),
             LoginState::Enlisting => {
                 Ok(format!("WhatsApp does not know you yet: {}.", described(&state)))
@@ -103,6 +152,21 @@ impl Bot {
                 Ok(format!("{}. {seen}", capitalized(&described(&state))))
             }
         }
+    }
+
+    async fn reconnect(&self, Call { person, .. }: &Call<'_>) -> Answered {
+        Ok(match self.logins.reconnect(person).await? {
+            ReconnectOutcome::Connected => CONNECTED.to_owned(),
+            ReconnectOutcome::StillTrying(state) => {
+                format!("The connection does not stand yet: {}.", described(&state))
+            }
+            ReconnectOutcome::Lapsed => {
+                let same_text = self.logins.has_agreed(person).await?;
+                LoginNews::Lapsed { same_text }.text()
+            }
+            ReconnectOutcome::Leaving => JUST_LEAVING.to_owned(),
+            ReconnectOutcome::NotLoggedIn => NOT_CONNECTED.to_owned(),
+        })
     }
 
     async fn logout(&self, Call { person, event, .. }: &Call<'_>) -> Answered {
@@ -124,6 +188,12 @@ pub(super) fn described(state: &ConnectionState) -> String {
         ConnectionState::Connected => "you are connected to WhatsApp".to_owned(),
         ConnectionState::Waiting { reason } => format!("not connected ({reason}), trying again"),
         ConnectionState::Refused { reason } => format!("WhatsApp refused ({reason})"),
+        ConnectionState::Replaced => {
+            "not connected, because somebody else connected as you; send `reconnect` to take your \
+             place again"
+                .to_owned()
+        }
+        ConnectionState::Lapsed => "WhatsApp no longer knows you; send `login`".to_owned(),
     }
 }
 

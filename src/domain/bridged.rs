@@ -7,6 +7,7 @@ use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
 use super::consent::ContactState;
+pub use super::consent::login::LoginState;
 use super::ids::{GhostKey, LoginId, PortalKey, RemoteMessageId, RemoteUser};
 
 /// Milliseconds since the Unix epoch.
@@ -29,17 +30,6 @@ pub struct Login {
     /// What the network assigned at enlistment (`12-10501234567@interop`); `None` before it did.
     pub network_id: Option<RemoteUser>,
     pub state: LoginState,
-}
-
-/// What the supervisor does with a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginState {
-    /// Keys exist, the network has not answered yet: enlistment is repeated.
-    Enlisting,
-    /// Connected whenever possible.
-    Active,
-    /// The person left; un-enlistment is repeated until the network confirms it.
-    Leaving,
 }
 
 /// How a login stands to one contact, and since when.

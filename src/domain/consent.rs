@@ -5,6 +5,7 @@
 
 mod contact;
 mod ledger;
+pub mod login;
 mod text;
 
 pub use self::{

@@ -23,6 +23,22 @@ pub const REQUEST_KEPT: Duration = Duration::from_hours(30 * 24);
 pub const HELD_WAIT: Duration = Duration::from_mins(1);
 /// Lanes that are worked on at the same time.
 pub const LANES_AT_ONCE_MAX: usize = 32;
+/// The network forgets who makes no connection for so long (network facts 1.5).
+pub const FORGOTTEN_AFTER: Duration = Duration::from_hours(30 * 24);
+/// How long a new key is published before it signs identity tokens: longer than the network may keep a
+/// set of keys that it fetched, which is not public.
+pub const TOKEN_KEY_AHEAD: Duration = Duration::from_hours(2 * 24);
+/// How long a key that has stopped signing stays published. Tokens are made for one enlistment or one
+/// login and shown at once; this is for a network that looks at one again later.
+pub const TOKEN_KEY_BEHIND: Duration = Duration::from_hours(2 * 24);
+/// How often is looked whether a key is to be replaced.
+pub const TOKEN_KEY_LOOK: Duration = Duration::from_hours(1);
+/// The longest pause between attempts to connect that an operator may set: a fraction of
+/// [`FORGOTTEN_AFTER`], so that no login is forgotten because of it.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_hours(24);
+/// Before a message whose login has lapsed is looked at again: only the person can change that, and it
+/// may take them days.
+pub const LAPSED_WAIT: Duration = Duration::from_secs(10);
 /// Before a message whose login is not connected is looked at again.
 pub const LINK_WAIT: Duration = Duration::from_secs(1);
 /// How long the bot waits for a connection before it answers that it takes longer.

@@ -5,8 +5,9 @@ mod consent;
 mod content;
 mod earlier;
 mod file;
+mod login;
 
-pub use self::{content::Content, earlier::Earlier, file::FileTrouble};
+pub use self::{content::Content, earlier::Earlier, file::FileTrouble, login::LoginNews};
 use super::{bridged::Direction, consent::ContactState};
 
 /// Why a notice is shown.
@@ -42,6 +43,8 @@ pub enum Notice {
     WithoutConsent(ContactState),
     /// The person's login is gone.
     NotLoggedIn,
+    /// The network has forgotten the person; what is written waits.
+    Lapsed,
     /// A message of the contact could not be decrypted, even after asking again.
     MessageUndecryptable,
     /// A kind of message that the bridge does not show (yet).
@@ -73,6 +76,7 @@ impl Notice {
             Self::RefusedByNetwork { .. } => "refused-by-network",
             Self::WithoutConsent(_) => "without-consent",
             Self::NotLoggedIn => "not-logged-in",
+            Self::Lapsed => "lapsed",
             Self::MessageUndecryptable => "message-undecryptable",
             Self::MessageKindNotShown { .. } => "message-kind-not-shown",
             Self::IdentityChanged => "identity-changed",
@@ -129,6 +133,11 @@ impl Notice {
             Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
                 Send `login` to the bridge's bot first."
                 .to_owned(),
+            Self::Lapsed => {
+                "WhatsApp no longer knows you, so what you write here waits. Send `login` \
+                to the bridge's bot to be known again; then it is sent."
+                    .to_owned()
+            }
             Self::MessageUndecryptable => {
                 "A message from this contact could not be decrypted, and \
                 asking for it again did not help. Please ask the contact to send it again."
@@ -160,6 +169,7 @@ mod tests {
         let notices = [
             Notice::UnencryptedRoom,
             Notice::RoomKeyMissing,
+            Notice::Lapsed,
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },
             Notice::IdentityChanged,

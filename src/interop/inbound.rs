@@ -46,6 +46,8 @@ pub(super) enum Turn {
     Ignore(&'static str),
     /// The connection is over.
     End(String),
+    /// The same, and the receiver is told.
+    EndTelling(Inbound, String),
 }
 
 /// Reads a stanza that is not an answer to a question of ours.
@@ -59,7 +61,7 @@ pub(super) fn read(stanza: Stanza, context: &Context<'_>) -> Turn {
         Stanza::Unknown(node) => acknowledge_unknown(&node),
         Stanza::StreamError(StreamError::Code(code)) => Turn::End(format!("stream error {code}")),
         Stanza::StreamError(StreamError::Conflict { .. }) => {
-            Turn::End("another connection took its place".to_owned())
+            Turn::EndTelling(Inbound::Replaced, "another connection took its place".to_owned())
         }
         Stanza::StreamError(StreamError::Other(_)) => Turn::End("stream error".to_owned()),
         Stanza::StreamEnd => Turn::End("the network closed it".to_owned()),

@@ -122,6 +122,8 @@ pub enum Inbound {
         user: RemoteUser,
         typing: bool,
     },
+    /// Another connection with the same identity took the place of this one, which ends with it.
+    Replaced,
     /// Upload more one-time prekeys; `left` is the server's count.
     PreKeysLow {
         left: u32,

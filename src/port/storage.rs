@@ -57,6 +57,7 @@ pub enum Change {
         login: LoginId,
         network_id: RemoteUser,
     },
+    /// [`LoginState::None`] is the same as [`Change::LoginRemoved`].
     LoginStateSet {
         login: LoginId,
         state: LoginState,

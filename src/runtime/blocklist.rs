@@ -1,12 +1,40 @@
 //! Keeps the network's list of blocked people the same as ours. Ours is the truth: what the network
 //! has besides it is an older state of it, or came from nowhere that the person knows of.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use super::ports::Ports;
 use crate::{
-    domain::ids::RemoteUser,
+    domain::{
+        consent::ContactState,
+        ids::{LoginId, RemoteUser},
+    },
     port::{Failure, NetworkLink},
 };
+
+/// Corrects the network's list when a login has connected. What fails is done at the next connection.
+pub(super) async fn at_connection(ports: Ports, login: LoginId, link: Arc<dyn NetworkLink>) {
+    let corrected = async {
+        let ours = blocked_by(&ports, &login).await?;
+        correct_blocklist(&*link, &ours).await
+    };
+    if let Err(failure) = corrected.await {
+        tracing::warn!(login = login.0, %failure, "could not correct the network's list of blocked people");
+    }
+}
+
+/// Whom a person has blocked.
+async fn blocked_by(ports: &Ports, login: &LoginId) -> Result<Vec<RemoteUser>, Failure> {
+    let mut blocked = Vec::new();
+    for contact in ports.storage.contacts_of(login).await? {
+        if contact.state == ContactState::Blocked
+            && let Some(ghost) = ports.storage.ghost(&contact.ghost).await?
+        {
+            blocked.push(ghost.remote);
+        }
+    }
+    Ok(blocked)
+}
 
 /// Corrects the network's list to `ours`. Repeating it is harmless; at a failure what was changed stays
 /// changed and the rest is done the next time.

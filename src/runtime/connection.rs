@@ -1,34 +1,40 @@
 //! The supervised connection of one login: enlist, connect, take in, reconnect with back-off.
+//!
+//! The network forgets who makes no connection for 30 days (network facts 1.5). Nothing else is to be
+//! renewed: a login is kept by being connected, and every one that the network has not ended is
+//! connected or tried again within [`limits::RECONNECT_PAUSE_MAX`], whether anybody uses it or not.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod links;
+
+use std::{sync::Arc, time::Duration};
 
 use ruma::UserId;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 
+pub use self::links::{ConnectionState, Links};
 use super::{
+    blocklist,
+    commit::commit,
+    consents::Consents,
     hints::Hints,
     intake::{Answer, Intake},
     outbox::Outbox,
     ports::Ports,
     prekeys,
     rooms::bounded_name,
+    speech::Speech,
     stop::Stop,
+    transition,
     typing::TypingNews,
 };
 use crate::{
     domain::{
         bridged::{Login, LoginState},
+        consent::{Act, Entry, login::LoginEvent},
         ids::{LoginId, PortalKey, RemoteUser},
         item::Destination,
         limits,
+        notice::LoginNews,
     },
     port::{
         Failure, NetworkLink, Retry,
@@ -38,86 +44,6 @@ use crate::{
         storage::Change,
     },
 };
-
-/// What a person is told of their connection. The reasons are for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ConnectionState {
-    #[default]
-    Connecting,
-    Connected,
-    /// Will be tried again.
-    Waiting {
-        reason: String,
-    },
-    /// The network said no.
-    Refused {
-        reason: String,
-    },
-}
-
-/// The live connections. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Links {
-    // Never held across an await.
-    slots: Arc<Mutex<BTreeMap<LoginId, Slot>>>,
-}
-
-#[derive(Default)]
-struct Slot {
-    link: Option<Arc<dyn NetworkLink>>,
-    state: watch::Sender<ConnectionState>,
-    wake: Arc<Notify>,
-    transition: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Links {
-    /// The connection of a login, if it has one now.
-    pub fn link(&self, login: &LoginId) -> Option<Arc<dyn NetworkLink>> {
-        self.with(login, |slot| slot.link.clone())
-    }
-
-    pub fn state(&self, login: &LoginId) -> ConnectionState {
-        self.with(login, |slot| slot.state.borrow().clone())
-    }
-
-    /// To wait for a change of the state.
-    pub(crate) fn watch(&self, login: &LoginId) -> watch::Receiver<ConnectionState> {
-        self.with(login, |slot| slot.state.subscribe())
-    }
-
-    /// Connect now instead of at the end of the back-off: the network says that something waits.
-    pub fn wake(&self, login: &LoginId) {
-        self.with(login, |slot| slot.wake.notify_one());
-    }
-
-    /// Held by whoever reads the state of a login and acts on it, so that nobody who read an older
-    /// state undoes that the person left. Never held while the network is asked.
-    pub(crate) fn transition(&self, login: &LoginId) -> Arc<tokio::sync::Mutex<()>> {
-        self.with(login, |slot| Arc::clone(&slot.transition))
-    }
-
-    fn wake_of(&self, login: &LoginId) -> Arc<Notify> {
-        self.with(login, |slot| Arc::clone(&slot.wake))
-    }
-
-    fn set(&self, login: &LoginId, state: ConnectionState, link: Option<Arc<dyn NetworkLink>>) {
-        self.with(login, |slot| {
-            slot.link = link;
-            slot.state.send_replace(state);
-        });
-    }
-
-    fn with<T>(&self, login: &LoginId, read: impl FnOnce(&mut Slot) -> T) -> T {
-        let mut slots = self.slots.lock().expect("no holder of this lock can panic");
-        read(slots.entry(login.clone()).or_default())
-    }
-}
-
-impl fmt::Debug for Links {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Links(…)")
-    }
-}
 
 /// Keeps one login connected until it is removed or the stop comes.
 pub(crate) struct Connection {
@@ -137,8 +63,16 @@ enum Next {
     Again,
     /// After a pause.
     Pause(ConnectionState),
+    /// When the person wants it: [`Links::rest`] says why not before.
+    Rest,
     /// The login is gone.
     End,
+}
+
+/// How a connection ended that was served.
+enum Ending {
+    Closed,
+    Replaced,
 }
 
 impl Connection {
@@ -149,6 +83,13 @@ impl Connection {
             let pause = match self.round(&mut attempt).await {
                 Ok(Next::Again) => continue,
                 Ok(Next::End) => return,
+                Ok(Next::Rest) => {
+                    attempt = 0;
+                    tokio::select! {
+                        () = self.stop.soft() => return,
+                        () = self.links.rested(&self.login) => continue,
+                    }
+                }
                 Ok(Next::Pause(state)) => self.pause(state, &mut attempt),
                 Err(failure) => {
                     let reason = failure.to_string();
@@ -189,6 +130,8 @@ impl Connection {
         match login.state {
             LoginState::Enlisting => self.enlist(&credentials).await,
             LoginState::Active | LoginState::Leaving => self.connect(&credentials, attempt).await,
+            LoginState::Lapsed => self.rest_lapsed().await,
+            LoginState::None => Ok(Next::End),
         }
     }
 
@@ -209,8 +152,7 @@ impl Connection {
         let network_id = match self.ports.network.enlist(credentials).await {
             Ok(network_id) => network_id,
             Err(failure) if failure.retry == Retry::Never => {
-                let reason = failure.to_string();
-                return Ok(Next::Pause(ConnectionState::Refused { reason }));
+                return self.refused(failure.to_string()).await;
             }
             Err(failure) => return Err(failure),
         };
@@ -219,13 +161,24 @@ impl Connection {
         // Whoever left meanwhile has left: the next round un-enlists.
         let transition = self.links.transition(&login);
         let _held = transition.lock().await;
-        let current = self.ports.storage.login(&login).await?;
-        if current.is_some_and(|current| current.state == LoginState::Enlisting) {
-            changes.push(Change::LoginStateSet { login, state: LoginState::Active });
-        }
+        let Some(current) = self.ports.storage.login(&login).await? else { return Ok(Next::End) };
+        changes.extend(transition::change(&current, LoginEvent::Enlisted));
         self.ports.storage.commit(changes).await?;
         tracing::info!(login = self.login.0, "enlisted");
         Ok(Next::Again)
+    }
+
+    /// The network would not enlist. It is asked again: what it dislikes may be mended, and no connection
+    /// of ours costs it more than one now and then.
+    async fn refused(&self, reason: String) -> Result<Next, Failure> {
+        let transition = self.links.transition(&self.login);
+        let _held = transition.lock().await;
+        let Some(login) = self.ports.storage.login(&self.login).await? else {
+            return Ok(Next::End);
+        };
+        let change = transition::change(&login, LoginEvent::Refused);
+        self.ports.storage.commit(change.into_iter().collect()).await?;
+        Ok(Next::Pause(ConnectionState::Refused { reason }))
     }
 
     async fn connect(&self, credentials: &Credentials, attempt: &mut u32) -> Result<Next, Failure> {
@@ -244,7 +197,7 @@ impl Connection {
         tracing::info!(login = self.login.0, "connected");
         if login.state == LoginState::Leaving {
             drop(held);
-            return self.leave(connected).await;
+            return self.leave(&login, connected).await;
         }
         *attempt = 0;
         let link = Arc::clone(&connected.link);
@@ -253,12 +206,66 @@ impl Connection {
         let served = self.serve(connected, &credentials.keys).await;
         link.close().await;
         self.links.set(&self.login, ConnectionState::Connecting, None);
-        served?;
-        if self.ports.storage.login(&self.login).await?.is_none() {
+        let ending = served?;
+        let held = transition.lock().await;
+        let Some(login) = self.ports.storage.login(&self.login).await? else {
             return Ok(Next::End);
+        };
+        let next = match ending {
+            // Who left meanwhile is connected once more, to tell the network.
+            Ending::Replaced if login.state == LoginState::Active => {
+                self.rest_replaced(&login).await
+            }
+            Ending::Replaced | Ending::Closed => {
+                let reason = "the connection ended".to_owned();
+                Ok(Next::Pause(ConnectionState::Waiting { reason }))
+            }
+        };
+        drop(held);
+        next
+    }
+
+    /// Another connection with the same identity drove ours out. To do the same to it would go on for
+    /// ever, so only the person brings ours back. The caller holds the transition.
+    async fn rest_replaced(&self, login: &Login) -> Result<Next, Failure> {
+        tracing::warn!(login = self.login.0, "replaced by another connection; will not reconnect");
+        self.links.rest(&self.login, ConnectionState::Replaced);
+        let told = self.told(login, LoginNews::Replaced).await;
+        // Whoever cannot be told finds it in `status`.
+        let committed = match told {
+            Ok(changes) => commit(&self.ports, &self.hints, changes).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = committed {
+            tracing::warn!(login = self.login.0, %failure, "could not tell that it was replaced");
         }
-        let reason = "the connection ended".to_owned();
-        Ok(Next::Pause(ConnectionState::Waiting { reason }))
+        Ok(Next::Rest)
+    }
+
+    /// A login that lapsed before this process began.
+    async fn rest_lapsed(&self) -> Result<Next, Failure> {
+        let transition = self.links.transition(&self.login);
+        let _held = transition.lock().await;
+        let login = self.ports.storage.login(&self.login).await?;
+        if login.is_some_and(|login| login.state == LoginState::Lapsed) {
+            self.links.rest(&self.login, ConnectionState::Lapsed);
+            return Ok(Next::Rest);
+        }
+        Ok(Next::Again)
+    }
+
+    /// News of a login in the management room; nothing if there is none, or the bot is no longer in it.
+    async fn told(&self, login: &Login, news: LoginNews) -> Result<Vec<Change>, Failure> {
+        let about = format!("{}/{news:?}/{}", login.id.0, self.ports.clock.now());
+        let speech = Speech::new(self.ports.clone());
+        match speech.to_person(&login.person, &news.text(), &about).await {
+            Ok(said) => Ok(said.into_iter().collect()),
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(login = self.login.0, %failure, "nobody hears the bot");
+                Ok(Vec::new())
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn not_connected(&self, login: &Login, failure: ConnectFailure) -> Result<Next, Failure> {
@@ -273,23 +280,47 @@ impl Connection {
                 Ok(Next::Pause(ConnectionState::Refused { reason }))
             }
             ConnectFailure::NotEnlisted(failure) => {
-                tracing::warn!(login = self.login.0, %failure, "no longer enlisted");
-                let login_id = login.id.clone();
-                let change = match login.state {
-                    // Also where the answer to enlisting was lost: nobody who left is enlisted once
-                    // more to find out. The network forgets who stays away (network facts 1.5).
-                    LoginState::Leaving => Change::LoginRemoved(login_id),
-                    LoginState::Active | LoginState::Enlisting => {
-                        Change::LoginStateSet { login: login_id, state: LoginState::Enlisting }
-                    }
-                };
-                self.ports.storage.commit(vec![change]).await?;
-                Ok(Next::Again)
+                tracing::warn!(login = self.login.0, %failure, "not enlisted");
+                self.missing(login).await
             }
         }
     }
 
-    async fn leave(&self, mut connected: Connected) -> Result<Next, Failure> {
+    fn lapsed(&self, login: &Login) -> Entry {
+        Entry {
+            person: login.person.clone(),
+            login: Some(login.id.clone()),
+            ghost: None,
+            act: Act::Lapsed,
+            text_version: None,
+            cause: None,
+            at: self.ports.clock.now(),
+        }
+    }
+
+    /// The network does not know the login. The caller holds the transition.
+    async fn missing(&self, login: &Login) -> Result<Next, Failure> {
+        let after = login.state.after(LoginEvent::FoundMissing);
+        let mut changes: Vec<_> =
+            transition::change(login, LoginEvent::FoundMissing).into_iter().collect();
+        if after == LoginState::Lapsed {
+            changes.push(Change::LedgerAdded(self.lapsed(login)));
+            let consents = Consents::new(self.ports.clone(), self.hints.clone());
+            let same_text = consents.has_agreed(&login.person).await?;
+            changes.extend(self.told(login, LoginNews::Lapsed { same_text }).await?);
+        }
+        commit(&self.ports, &self.hints, changes).await?;
+        Ok(match after {
+            LoginState::Lapsed => {
+                self.links.rest(&self.login, ConnectionState::Lapsed);
+                Next::Rest
+            }
+            LoginState::None => Next::End,
+            LoginState::Enlisting | LoginState::Active | LoginState::Leaving => Next::Again,
+        })
+    }
+
+    async fn leave(&self, login: &Login, mut connected: Connected) -> Result<Next, Failure> {
         let left = {
             let unenlisted = connected.link.unenlist();
             tokio::pin!(unenlisted);
@@ -303,13 +334,14 @@ impl Connection {
         };
         connected.link.close().await;
         left?;
-        self.ports.storage.commit(vec![Change::LoginRemoved(self.login.clone())]).await?;
+        let change = transition::change(login, LoginEvent::UnenlistConfirmed);
+        self.ports.storage.commit(change.into_iter().collect()).await?;
         tracing::info!(login = self.login.0, "un-enlisted, keys deleted");
         Ok(Next::End)
     }
 
     /// Until the connection ends: everything that comes in is durable before it is acknowledged.
-    async fn serve(&self, connected: Connected, keys: &LoginKeys) -> Result<(), Failure> {
+    async fn serve(&self, connected: Connected, keys: &LoginKeys) -> Result<Ending, Failure> {
         let Connected { link, mut inbound } = connected;
         let ending = Stop::default();
         let mut tasks = JoinSet::new();
@@ -318,11 +350,13 @@ impl Connection {
         let outbox = Outbox::to_network(ports, hints, to, Arc::clone(&link), ending.clone());
         tasks.spawn(outbox.run());
         tasks.spawn(self.refill(Arc::clone(&link), keys.clone(), None));
+        tasks.spawn(blocklist::at_connection(ports.clone(), self.login.clone(), Arc::clone(&link)));
         let ended = loop {
             tokio::select! {
-                () = self.stop.soft() => break Ok(()),
+                () = self.stop.soft() => break Ok(Ending::Closed),
                 received = inbound.recv() => match received {
-                    None => break Ok(()),
+                    None => break Ok(Ending::Closed),
+                    Some(Inbound::Replaced) => break Ok(Ending::Replaced),
                     Some(Inbound::PreKeysLow { left }) => {
                         tasks.spawn(self.refill(Arc::clone(&link), keys.clone(), Some(left)));
                     }
@@ -394,6 +428,6 @@ fn stanza(received: &Inbound) -> Option<&StanzaRef> {
         Inbound::Message { stanza, .. }
         | Inbound::Receipt { stanza, .. }
         | Inbound::IdentityChanged { stanza, .. } => Some(stanza),
-        Inbound::Typing { .. } | Inbound::PreKeysLow { .. } => None,
+        Inbound::Typing { .. } | Inbound::PreKeysLow { .. } | Inbound::Replaced => None,
     }
 }

@@ -7,7 +7,7 @@ use super::{commit::commit, hints::Hints, ports::Ports};
 use crate::{
     domain::{
         bridged::{Contact, Timestamp},
-        consent::{Admission, ContactEvent, ContactState, Entry},
+        consent::{Act, Admission, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry},
         ids::{LoginId, PortalKey},
         limits,
     },
@@ -45,6 +45,13 @@ impl Consents {
     /// Everything that the person agreed to, asked and took back, oldest first.
     pub async fn ledger(&self, person: &UserId) -> Result<Vec<Entry>, Failure> {
         self.ports.storage.ledger_of(person).await
+    }
+
+    /// Whether the text that the person agreed to last is the one of now.
+    pub(crate) async fn has_agreed(&self, person: &UserId) -> Result<bool, Failure> {
+        let ledger = self.ledger(person).await?;
+        let agreed = ledger.iter().rev().find(|entry| entry.act == Act::OptedIn);
+        Ok(agreed.is_some_and(|entry| entry.text_version == Some(CONSENT_TEXT_VERSION)))
     }
 
     /// Something happened between the person and a contact; `cause` is the person's event if it was

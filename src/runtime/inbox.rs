@@ -76,6 +76,7 @@ impl Inbox {
         let consents = Consents::new(ports.clone(), hints.clone());
         let to_network = ToNetwork::new(
             ports.clone(),
+            hints.clone(),
             links.clone(),
             sessions.clone(),
             speech.clone(),

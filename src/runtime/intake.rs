@@ -139,7 +139,9 @@ impl Intake {
                 let about = format!("identity/{}", self.ports.clock.now());
                 (user, about, InboxItem::IdentityChanged(user.clone()))
             }
-            Inbound::Typing { .. } | Inbound::PreKeysLow { .. } => return Ok(Answer::Acknowledge),
+            Inbound::Typing { .. } | Inbound::PreKeysLow { .. } | Inbound::Replaced => {
+                return Ok(Answer::Acknowledge);
+            }
         };
         let ghost = self.ports.namer.ghost_key(user);
         let lane = Lane::Portal(PortalKey { login: login.clone(), ghost: ghost.clone() });

@@ -15,14 +15,18 @@ use super::{
     intake::Intake,
     ports::Ports,
     rooms::Rooms,
+    speech::Speech,
     stop::Stop,
+    transition,
     typing::TypingNews,
 };
 use crate::{
     domain::{
         bridged::{ActAs, Login, LoginState, Portal},
         choices::Choices,
-        consent::{Act, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry},
+        consent::{
+            Act, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry, login::LoginEvent,
+        },
         ids::{GhostKey, LoginId, PortalKey, RemoteUser},
         limits,
     },
@@ -48,6 +52,9 @@ pub struct Logins {
     /// Whose connection is supervised: two of one login would drive each other out for ever. Never
     /// held across an await.
     supervised: Arc<Mutex<BTreeSet<LoginId>>>,
+    /// Held from looking for a person's login to adding it: of two sessions of one person that agree at
+    /// once, one makes the login and the other finds it.
+    arrival: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What became of opting in.
@@ -56,6 +63,22 @@ pub enum StartOutcome {
     Connected,
     /// It goes on by itself; this is how it stands.
     StillTrying(ConnectionState),
+    /// The person had agreed before, perhaps a moment ago in another session of theirs: this answer
+    /// began nothing.
+    Already(ConnectionState),
+}
+
+/// What became of the wish to be connected again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReconnectOutcome {
+    /// Now, or it was all along.
+    Connected,
+    /// It goes on by itself, unless the state says otherwise.
+    StillTrying(ConnectionState),
+    /// The network has forgotten the person: they have to agree once more.
+    Lapsed,
+    Leaving,
+    NotLoggedIn,
 }
 
 /// What became of leaving.
@@ -86,6 +109,7 @@ impl Logins {
             stop,
             tasks: TaskTracker::new(),
             supervised: Arc::default(),
+            arrival: Arc::default(),
         }
     }
 
@@ -128,27 +152,89 @@ impl Logins {
         person: &UserId,
         cause: Option<&EventId>,
     ) -> Result<StartOutcome, Failure> {
-        let login = match self.of(person).await? {
-            Some(login) => login,
-            None => self.add(person, cause).await?,
+        let began = {
+            let _held = self.arrival.lock().await;
+            match self.of(person).await? {
+                None => Ok(self.add(person, cause).await?),
+                Some(login) if self.renew(&login, cause).await? => Ok(login.id),
+                Some(login) => Err(login.id),
+            }
         };
-        self.await_connection(&login.id).await
+        match began {
+            Ok(login) => self.await_connection(&login).await,
+            Err(login) => {
+                self.await_connection(&login).await?;
+                Ok(StartOutcome::Already(self.links.state(&login)))
+            }
+        }
     }
 
-    async fn add(&self, person: &UserId, cause: Option<&EventId>) -> Result<Login, Failure> {
+    async fn add(&self, person: &UserId, cause: Option<&EventId>) -> Result<LoginId, Failure> {
         let login = Login {
             id: self.new_id(),
             person: person.to_owned(),
             network_id: None,
-            state: LoginState::Enlisting,
+            state: LoginState::None.after(LoginEvent::Agreed),
         };
-        let keys = self.new_keys()?;
-        let mut agreed = self.entry(&login, Act::OptedIn, cause);
-        agreed.text_version = Some(CONSENT_TEXT_VERSION);
-        let added = Change::LoginAdded { login: login.clone(), keys };
-        self.ports.storage.commit(vec![Change::LedgerAdded(agreed), added]).await?;
-        self.supervise(login.id.clone());
-        Ok(login)
+        let (id, keys) = (login.id.clone(), self.new_keys()?);
+        let agreed = self.opted_in(&login, cause);
+        let added = Change::LoginAdded { login, keys };
+        self.ports.storage.commit(vec![agreed, added]).await?;
+        self.supervise(id.clone());
+        Ok(id)
+    }
+
+    /// A login that lapsed is enlisted again, with its keys, rooms and sessions. `false` if it has not
+    /// lapsed.
+    async fn renew(&self, login: &Login, cause: Option<&EventId>) -> Result<bool, Failure> {
+        let transition = self.links.transition(&login.id);
+        let _held = transition.lock().await;
+        let login = self.ports.storage.login(&login.id).await?;
+        let Some((login, renewed)) = login.and_then(|login| {
+            let renewed = transition::change(&login, LoginEvent::Agreed)?;
+            Some((login, renewed))
+        }) else {
+            return Ok(false);
+        };
+        let mut changes = vec![self.opted_in(&login, cause), renewed];
+        let speech = Speech::new(self.ports.clone());
+        for portal in self.ports.storage.portals_of(&login.id).await? {
+            changes.extend(speech.back(&portal.key).await?);
+        }
+        self.ports.storage.commit(changes).await?;
+        self.links.rouse(&login.id);
+        self.supervise(login.id);
+        Ok(true)
+    }
+
+    fn opted_in(&self, login: &Login, cause: Option<&EventId>) -> Change {
+        let entry = self.entry(login, Act::OptedIn, cause);
+        Change::LedgerAdded(Entry { text_version: Some(CONSENT_TEXT_VERSION), ..entry })
+    }
+
+    /// Whether the text that the person agreed to last is the one of now.
+    pub async fn has_agreed(&self, person: &UserId) -> Result<bool, Failure> {
+        self.consents.has_agreed(person).await
+    }
+
+    /// Connects again a login that was replaced, or that waits for its next attempt.
+    pub async fn reconnect(&self, person: &UserId) -> Result<ReconnectOutcome, Failure> {
+        let Some(login) = self.of(person).await? else { return Ok(ReconnectOutcome::NotLoggedIn) };
+        match login.state {
+            LoginState::None => return Ok(ReconnectOutcome::NotLoggedIn),
+            LoginState::Lapsed => return Ok(ReconnectOutcome::Lapsed),
+            LoginState::Leaving => return Ok(ReconnectOutcome::Leaving),
+            LoginState::Enlisting | LoginState::Active => {}
+        }
+        if self.links.link(&login.id).is_none() {
+            self.links.rouse(&login.id);
+        }
+        Ok(match self.await_connection(&login.id).await? {
+            StartOutcome::Connected => ReconnectOutcome::Connected,
+            StartOutcome::StillTrying(state) | StartOutcome::Already(state) => {
+                ReconnectOutcome::StillTrying(state)
+            }
+        })
     }
 
     /// A line of the ledger about the login.
@@ -166,8 +252,12 @@ impl Logins {
 
     async fn await_connection(&self, login: &LoginId) -> Result<StartOutcome, Failure> {
         let mut state = self.links.watch(login);
-        let settled = |state: &ConnectionState| {
-            matches!(state, ConnectionState::Connected | ConnectionState::Refused { .. })
+        let settled = |state: &ConnectionState| match state {
+            ConnectionState::Connected
+            | ConnectionState::Refused { .. }
+            | ConnectionState::Replaced
+            | ConnectionState::Lapsed => true,
+            ConnectionState::Connecting | ConnectionState::Waiting { .. } => false,
         };
         tokio::select! {
             changed = state.wait_for(settled) => { drop(changed); }
@@ -186,17 +276,17 @@ impl Logins {
         cause: Option<&EventId>,
     ) -> Result<LeaveOutcome, Failure> {
         let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
-        let leaving = Change::LoginStateSet { login: login.id.clone(), state: LoginState::Leaving };
-        {
-            let transition = self.links.transition(&login.id);
-            let _held = transition.lock().await;
-            let left = (login.state != LoginState::Leaving)
-                .then(|| Change::LedgerAdded(self.entry(&login, Act::OptedOut, cause)));
-            self.ports.storage.commit(left.into_iter().chain([leaving]).collect()).await?;
+        if login.state == LoginState::Lapsed {
+            // It is removed at once, and nobody knows its rooms afterwards.
+            self.leave_rooms(&login.id).await?;
         }
+        let Some(login) = self.leaving(&login.id, cause).await? else {
+            self.links.rouse(&login.id);
+            return Ok(LeaveOutcome::Left);
+        };
         self.leave_rooms(&login.id).await?;
         let Some(link) = self.links.link(&login.id) else {
-            self.links.wake(&login.id);
+            self.links.rouse(&login.id);
             return Ok(LeaveOutcome::StillTrying);
         };
         let left = link.unenlist().await;
@@ -205,9 +295,28 @@ impl Logins {
             link.close().await;
             return Ok(LeaveOutcome::StillTrying);
         }
-        self.ports.storage.commit(vec![Change::LoginRemoved(login.id)]).await?;
+        let confirmed = transition::change(&login, LoginEvent::UnenlistConfirmed);
+        self.ports.storage.commit(confirmed.into_iter().collect()).await?;
         link.close().await;
         Ok(LeaveOutcome::Left)
+    }
+
+    /// The login as it is after the wish to leave; `None` if it is gone.
+    async fn leaving(
+        &self,
+        login: &LoginId,
+        cause: Option<&EventId>,
+    ) -> Result<Option<Login>, Failure> {
+        let transition = self.links.transition(login);
+        let _held = transition.lock().await;
+        let Some(login) = self.ports.storage.login(login).await? else { return Ok(None) };
+        let change = transition::change(&login, LoginEvent::LeaveAsked);
+        let changes = change.map(|change| {
+            vec![Change::LedgerAdded(self.entry(&login, Act::OptedOut, cause)), change]
+        });
+        self.ports.storage.commit(changes.unwrap_or_default()).await?;
+        let state = login.state.after(LoginEvent::LeaveAsked);
+        Ok((state != LoginState::None).then_some(Login { state, ..login }))
     }
 
     async fn leave_rooms(&self, login: &LoginId) -> Result<(), Failure> {

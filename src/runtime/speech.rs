@@ -5,7 +5,7 @@
 
 mod fate;
 
-use ruma::{EventId, OwnedUserId, RoomId};
+use ruma::{EventId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::ports::Ports;
@@ -85,6 +85,21 @@ impl Speech {
         let lane = Lane::Portal(key.clone());
         let content = content(&notice.text(), framing);
         self.say_content(lane, who, &room, login.person, &content, about).await.map(Some)
+    }
+
+    /// A sentence of the bot in the person's management room; `None` if they have none. `about` makes
+    /// the same sentence about the same thing one event.
+    pub(crate) async fn to_person(
+        &self,
+        person: &UserId,
+        text: &str,
+        about: &str,
+    ) -> Result<Option<Change>, Failure> {
+        let Some(room) = self.ports.storage.management_room(person).await? else {
+            return Ok(None);
+        };
+        let lane = Lane::Room(room.clone());
+        self.say(lane, ActAs::Bot, &room, person.to_owned(), text, about).await.map(Some)
     }
 
     /// A sentence of one of our users to one person.

@@ -8,7 +8,9 @@ mod saying;
 
 use self::saying::{Heard, Hosted, Said, Saying};
 use super::{
+    commit::commit,
     connection::Links,
+    hints::Hints,
     media::Mover,
     outcome::Outcome,
     ports::Ports,
@@ -40,6 +42,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct ToNetwork {
     ports: Ports,
+    hints: Hints,
     links: Links,
     sessions: Sessions,
     speech: Speech,
@@ -57,12 +60,13 @@ pub(crate) struct Parties {
 impl ToNetwork {
     pub(crate) fn new(
         ports: Ports,
+        hints: Hints,
         links: Links,
         sessions: Sessions,
         speech: Speech,
         mover: Mover,
     ) -> Self {
-        Self { ports, links, sessions, speech, mover }
+        Self { ports, hints, links, sessions, speech, mover }
     }
 
     /// One event of a portal's room, not one of ours.
@@ -94,6 +98,9 @@ impl ToNetwork {
                 return Ok(Outcome::nothing());
             }
             return self.refuse(portal, event, &Notice::WithoutConsent(state)).await;
+        }
+        if parties.login.state == LoginState::Lapsed {
+            return self.await_return(portal).await;
         }
         let heard = Heard { event, raw, since: row.received_at };
         let said = match self.said(portal, &parties, heard).await {
@@ -267,6 +274,15 @@ impl ToNetwork {
         }
         self.mover.unhost(&name).await;
         None
+    }
+
+    /// The person must agree once more before anything of theirs goes out. They are told once a room,
+    /// by a commit of its own: the event stays where it is.
+    async fn await_return(&self, portal: &Portal) -> Result<Outcome, Failure> {
+        let said = self.speech.lapsed(&portal.key).await?;
+        commit(&self.ports, &self.hints, said).await?;
+        let until = self.ports.clock.now() + limits::millis(limits::LAPSED_WAIT);
+        Ok(Outcome::Wait { until })
     }
 
     async fn unencrypted(&self, portal: &Portal, event: &Event) -> Result<Outcome, Failure> {

@@ -91,6 +91,9 @@ pub(super) async fn set_state(
     LoginId(id): &LoginId,
     state: LoginState,
 ) -> Result<(), Error> {
+    if state == LoginState::None {
+        return remove(writer, &LoginId(id.clone())).await;
+    }
     sqlx::query("update login set state = $1 where id = $2")
         .bind(state_to_text(state))
         .bind(id)
@@ -148,8 +151,10 @@ pub(super) async fn keys(
 
 fn state_to_text(state: LoginState) -> &'static str {
     match state {
+        LoginState::None => "none",
         LoginState::Enlisting => "enlisting",
         LoginState::Active => "active",
+        LoginState::Lapsed => "lapsed",
         LoginState::Leaving => "leaving",
     }
 }
@@ -158,6 +163,7 @@ fn state_from_text(text: &str) -> Result<LoginState, Error> {
     match text {
         "enlisting" => Ok(LoginState::Enlisting),
         "active" => Ok(LoginState::Active),
+        "lapsed" => Ok(LoginState::Lapsed),
         "leaving" => Ok(LoginState::Leaving),
         _ => Err(Error::Unreadable { column: "login.state" }),
     }

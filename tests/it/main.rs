@@ -13,6 +13,7 @@ mod ground;
 #[cfg(test)]
 mod interop;
 mod kinds;
+mod login_life;
 mod matrix;
 mod media;
 mod media_nio;

@@ -37,6 +37,7 @@ pub(crate) fn routes(network: Arc<Network>) -> Router {
         .route("/people/{phone}/pair", post(people::pair))
         .route("/partners/{id}", get(partners::show))
         .route("/partners/{id}/disconnect", post(partners::disconnect))
+        .route("/partners/{id}/replace", post(partners::replace))
         .route("/partners/{id}/unenlist", post(partners::unenlist))
         .route("/faults", post(faults::order).get(faults::list).delete(faults::clear))
         .route("/state", get(partners::state))

@@ -87,6 +87,10 @@ async fn read_one(
             Ok(None)
         }
         Turn::End(why) => Ok(Some(why)),
+        Turn::EndTelling(inbound, why) => {
+            hand_on(connection, deliver, inbound).await?;
+            Ok(Some(why))
+        }
     }
 }
 

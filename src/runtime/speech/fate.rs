@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+const ABOUT_LAPSED: &str = "lapsed";
+
 type Said = Result<Vec<Change>, Failure>;
 
 impl Speech {
@@ -82,6 +84,20 @@ impl Speech {
             said.extend(self.status(key, event, &name, status::failed(event, notice)).await?);
         }
         Ok(said)
+    }
+
+    /// What is written in a portal waits, because the network has forgotten the person; said once a
+    /// portal until [`Speech::back`].
+    pub(crate) async fn lapsed(&self, key: &PortalKey) -> Said {
+        self.said_once(key, &Notice::Lapsed, ABOUT_LAPSED, Framing::Plain).await
+    }
+
+    /// The person is known to the network again: the next time is said anew.
+    pub(crate) async fn back(&self, key: &PortalKey) -> Said {
+        let said = self.ports.storage.notice(key, ABOUT_LAPSED).await?;
+        let forgotten =
+            Change::NoticeRemoved { portal: key.clone(), about: ABOUT_LAPSED.to_owned() };
+        Ok(said.map(|_| forgotten).into_iter().collect())
     }
 
     /// A message of the contact cannot be read; said once.

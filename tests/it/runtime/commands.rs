@@ -39,7 +39,7 @@ async fn nobody_is_connected_without_having_read_what_it_means() {
             ("I agree", "do not know that command"),
             ("status", "You are not connected"),
             ("agree", "You are connected"),
-            ("agree", "You are connected"),
+            ("agree", "you had agreed before"),
             ("login", "connected already"),
             ("status", "You are connected to WhatsApp. Read receipts are on, typing is on."),
             ("typing", "`typing on` or `typing off`"),

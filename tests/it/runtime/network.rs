@@ -75,6 +75,8 @@ pub(super) struct FakeNetwork {
     pub(super) connecting: Gate,
     pub(super) unenlisted: AtomicUsize,
     pub(super) enlistments: AtomicUsize,
+    /// Connections that were made.
+    pub(super) connections: AtomicUsize,
     /// Whether an enlistment is taken and its answer never comes.
     pub(super) loses_answers: AtomicBool,
     /// Whether connecting panics the next time.
@@ -93,6 +95,7 @@ impl FakeNetwork {
             connecting: Gate::default(),
             unenlisted: AtomicUsize::new(0),
             enlistments: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             loses_answers: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             files: Files::default(),
@@ -161,6 +164,13 @@ impl FakeNetwork {
     /// The connection breaks.
     pub(super) fn hang_up(&self) {
         self.state().connection = None;
+    }
+
+    /// Somebody else connects as the person, and the connection that stood ends.
+    pub(super) fn replace(&self) {
+        if let Some(connection) = self.state().connection.take() {
+            drop(connection.try_send(Inbound::Replaced));
+        }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -284,6 +294,7 @@ impl InteropNetwork for FakeNetwork {
         for (number, mail) in state.mailbox.clone() {
             sender.try_send(stanza(number, mail)).unwrap();
         }
+        self.connections.fetch_add(1, Ordering::SeqCst);
         state.connection = Some(sender);
         state.introduction = Some(who.introduction.clone());
         Ok(Connected { link: self.myself.upgrade().unwrap(), inbound })

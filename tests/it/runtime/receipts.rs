@@ -191,15 +191,14 @@ async fn typing_of_others_and_without_a_connection_is_lost() {
         typing(&elsewhere, &[PERSON]),
     ];
     stage.push_ephemeral(events).await;
-    stage.network.enlisting.close();
-    stage.network.forget();
+    stage.network.connecting.close();
     stage.network.hang_up();
-    stage.until("no connection", || stage.network.enlisting.is_waited_at()).await;
+    stage.until("no connection", || stage.network.connecting.is_waited_at()).await;
     stage.push_ephemeral(vec![typing(&room, &[PERSON])]).await;
     stage.settles().await;
     stage.push_ephemeral(vec![typing(&room, &[])]).await;
     stage.settles().await;
-    stage.network.enlisting.open();
+    stage.network.connecting.open();
     stage.until("a connection", || stage.network.is_connected()).await;
     stage.settles().await;
     assert_eq!(stage.network.typings(), Vec::<bool>::new());

@@ -16,7 +16,7 @@ use causeway::{
         permission::{Permission, Permissions},
     },
     http::{HomeserverFace, HostedFiles, NetworkFace},
-    port::Clock as _,
+    port::{Clock as _, Storage as _, storage::Change},
     runtime::{
         Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop,
         Transaction, clean,
@@ -52,6 +52,7 @@ pub(super) const MEDIA_RULES: MediaRules = MediaRules {
     quota_bytes: 2_500_000,
     keep: Duration::from_hours(30 * 24),
 };
+const MANAGEMENT_ROOM: &str = "!management:example.org";
 pub(super) const HS_TOKEN: &str = "the right token";
 
 pub(super) struct Stage {
@@ -137,6 +138,15 @@ impl Stage {
         let answer = self.ask("start +33 6 12 34 56 78").await;
         let (_, room) = answer.split_once("https://matrix.to/#/").expect(&answer);
         room.try_into().unwrap()
+    }
+
+    /// The person has spoken with the bot in a room of theirs.
+    pub(super) async fn has_management_room(&self) {
+        let saved = Change::ManagementRoomSaved {
+            person: PERSON.try_into().unwrap(),
+            room: MANAGEMENT_ROOM.try_into().unwrap(),
+        };
+        self.storage().commit(vec![saved]).await.unwrap();
     }
 
     /// Starts the process (again).
@@ -271,7 +281,7 @@ impl Stage {
     pub(super) fn asking(&self, person: &str, text: &str) -> impl Future<Output = String> + use<> {
         let asked = Asked {
             person: OwnedUserId::try_from(person).unwrap(),
-            room: OwnedRoomId::try_from("!management:example.org").unwrap(),
+            room: OwnedRoomId::try_from(MANAGEMENT_ROOM).unwrap(),
             event: EventId::parse("$asked").unwrap(),
             text: text.to_owned(),
         };

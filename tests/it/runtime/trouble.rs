@@ -221,19 +221,3 @@ async fn a_lane_that_is_held_up_holds_up_no_other() {
     stage.homeserver.decrypting.open();
     stage.until("both in order", || stage.screen() == ["slow", "younger"]).await;
 }
-
-/// The network forgets the person for a moment; they are enlisted again, and nothing is refused.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_written_while_the_person_is_enlisted_again_waits() {
-    let (mut stage, room) = Stage::connected().await;
-    stage.network.enlisting.close();
-    stage.network.forget();
-    stage.network.hang_up();
-    stage.until("enlisting", || stage.network.enlisting.is_waited_at()).await;
-    let event = stage.text(&room, "patience");
-    stage.push(vec![event], &[]).await;
-    stage.pass(Duration::from_secs(5)).await;
-    stage.network.enlisting.open();
-    stage.until("the text", || stage.screen() == ["patience"]).await;
-    assert!(stage.homeserver.shown().is_empty());
-}

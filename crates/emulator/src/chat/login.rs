@@ -117,7 +117,7 @@ async fn check_partner(
         push_name: login.push_name.map(|name| name.0),
         read_receipts: Some(login.read_receipts),
     };
-    network.with(|world| world.show(login.account, shown));
+    network.with(|world| world.logged_in(login.account, shown));
     Ok(DeviceKey::primary(AccountId::Partner(login.account)))
 }
 

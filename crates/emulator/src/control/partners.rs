@@ -29,6 +29,8 @@ pub(super) struct PartnerView {
     alias_pn: String,
     alias_lid: String,
     connected: bool,
+    /// Since they were enlisted.
+    logins: u64,
     prekeys_left: usize,
     mailbox: usize,
     /// True JIDs of whom they block.
@@ -84,6 +86,19 @@ pub(super) async fn disconnect(
 ) -> Result<StatusCode, Problem> {
     let account = account_of(&network, &id)?;
     if network.tell(key_of(account), Order::Close) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::new(StatusCode::CONFLICT, "not connected"))
+    }
+}
+
+/// `POST /partners/{user-visible id}/replace`: as if another client had logged in with the same identity and left again.
+pub(super) async fn replace(
+    State(network): Shared,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let account = account_of(&network, &id)?;
+    if network.tell(key_of(account), Order::Replaced) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::new(StatusCode::CONFLICT, "not connected"))
@@ -155,6 +170,7 @@ fn view(world: &World, partner: &Partner) -> PartnerView {
         alias_pn: name(View::Number),
         alias_lid: name(View::Lid),
         connected: false,
+        logins: partner.logins,
         prekeys_left: bundle.map_or(0, |bundle| bundle.one_time.len()),
         mailbox: partner.device.mailbox.len(),
         blocked: names(&partner.blocked),

@@ -133,6 +133,8 @@ pub(crate) struct Partner {
     pub(crate) alias: u64,
     /// What the client said of the person at its latest login.
     pub(crate) shown: Shown,
+    /// How often they logged in since they were enlisted.
+    pub(crate) logins: u64,
 }
 
 /// How a partner's user wants to be shown.

@@ -192,14 +192,16 @@ impl World {
             reported: BTreeSet::new(),
             alias,
             shown: Shown::default(),
+            logins: 0,
         };
         self.partners.insert(fresh_account, partner);
         Ok(Enlisted { account: fresh_account, identity_changed: false })
     }
 
-    /// Keeps how a partner's user wants to be shown.
-    pub(crate) fn show(&mut self, account: u64, shown: Shown) {
+    /// Counts a login, and keeps how the partner's user wants to be shown.
+    pub(crate) fn logged_in(&mut self, account: u64, shown: Shown) {
         if let Some(partner) = self.partners.get_mut(&account) {
+            partner.logins += 1;
             partner.shown = shown;
         }
     }
