@@ -41,6 +41,8 @@ pub enum Notice {
     RefusedByNetwork { reason: String },
     /// The person has not approved the contact, or has paused or blocked it.
     WithoutConsent(ContactState),
+    /// A contact whom the person had left or blocked writes again.
+    AsksAgain,
     /// The person's login is gone.
     NotLoggedIn,
     /// The network has forgotten the person; what is written waits.
@@ -75,6 +77,7 @@ impl Notice {
             Self::ContactKeysInvalid => "contact-keys-invalid",
             Self::RefusedByNetwork { .. } => "refused-by-network",
             Self::WithoutConsent(_) => "without-consent",
+            Self::AsksAgain => "asks-again",
             Self::NotLoggedIn => "not-logged-in",
             Self::Lapsed => "lapsed",
             Self::MessageUndecryptable => "message-undecryptable",
@@ -130,6 +133,7 @@ impl Notice {
                 format!("WhatsApp did not take that message: {reason}. It was not delivered.")
             }
             Self::WithoutConsent(state) => consent::text(*state).to_owned(),
+            Self::AsksAgain => consent::ASKS_AGAIN.to_owned(),
             Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
                 Send `login` to the bridge's bot first."
                 .to_owned(),
@@ -173,6 +177,7 @@ mod tests {
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },
             Notice::IdentityChanged,
+            Notice::AsksAgain,
             Notice::WithoutConsent(ContactState::Paused),
             Notice::WithoutConsent(ContactState::Blocked),
             Notice::WithoutConsent(ContactState::Revoked),

@@ -3,7 +3,7 @@
 //! It is asked before anything is decrypted: of what is held or let go the contact hears nothing, not
 //! even that it arrived.
 
-use super::{consents::Consents, outcome::Outcome, ports::Ports, rooms::Rooms};
+use super::{consents::Consents, outcome::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
 use crate::{
     domain::{
         bridged::Login,
@@ -11,6 +11,7 @@ use crate::{
         ids::{Lane, PortalKey},
         item::{InboundMessage, InboxItem},
         limits,
+        notice::Notice,
     },
     port::{
         Failure,
@@ -23,11 +24,12 @@ pub(crate) struct Admissions {
     ports: Ports,
     rooms: Rooms,
     consents: Consents,
+    speech: Speech,
 }
 
 impl Admissions {
-    pub(crate) fn new(ports: Ports, rooms: Rooms, consents: Consents) -> Self {
-        Self { ports, rooms, consents }
+    pub(crate) fn new(ports: Ports, rooms: Rooms, consents: Consents, speech: Speech) -> Self {
+        Self { ports, rooms, consents, speech }
     }
 
     /// What becomes of an item of a contact that is not shown; `None` if it is.
@@ -71,7 +73,13 @@ impl Admissions {
         let name = message.display_name.as_deref();
         let chat = self.rooms.ensure_portal(&login, &message.from.user, name).await?;
         self.rooms.invite(&login, &chat).await?;
-        Ok(Outcome::Move { lane: Lane::Held(portal.clone()), changes: asked.changes })
+        let mut changes = asked.changes;
+        if asked.from == ContactState::Revoked {
+            // Who unblocked a contact may be in the room all along, and sees no invite.
+            let about = format!("asks/{}", message.id.0);
+            changes.extend(self.speech.to_portal(portal, &Notice::AsksAgain, &about).await?);
+        }
+        Ok(Outcome::Move { lane: Lane::Held(portal.clone()), changes })
     }
 
     async fn has_room_for_a_request(&self, login: &Login) -> Result<bool, Failure> {

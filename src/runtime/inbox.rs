@@ -86,7 +86,12 @@ impl Inbox {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
             reading: Reading::new(ports.clone(), hints.clone()),
             to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone(), mover),
-            admissions: Admissions::new(ports.clone(), rooms.clone(), consents.clone()),
+            admissions: Admissions::new(
+                ports.clone(),
+                rooms.clone(),
+                consents.clone(),
+                speech.clone(),
+            ),
             membership: Membership::new(ports.clone(), rooms.clone(), speech.clone(), consents),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,

@@ -21,6 +21,7 @@ mod media_service;
 mod media_store;
 mod receipts;
 mod refusals;
+mod requests;
 mod runtime;
 mod shield;
 mod signal_oracle;

@@ -2,6 +2,10 @@
 
 use crate::domain::consent::ContactState;
 
+pub(super) const ASKS_AGAIN: &str = "This contact writes to you again. To read it, join this room, \
+    or send `start` and the number to the bridge's bot if you are in it already. To refuse, leave \
+    the room, or send `block` and the number.";
+
 pub(super) fn text(state: ContactState) -> &'static str {
     match state {
         ContactState::Paused => {
