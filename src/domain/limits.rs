@@ -153,6 +153,9 @@ pub const MEDIA_STALL_MAX: Duration = Duration::from_mins(2);
 pub const MEDIA_CUTS_MAX: u32 = 3;
 /// How long a file whose source is away is tried for, before the person is told.
 pub const MEDIA_SOURCE_WAIT: Duration = Duration::from_mins(30);
+/// How long a file in the store counts against its login's quota while its row is to come. Longer
+/// than a message takes to be encrypted and committed.
+pub const HOSTED_ROW_WAIT: Duration = Duration::from_mins(10);
 /// Files that are whole in memory at the same time, because somebody must look at them.
 pub const WHOLE_FILES_AT_ONCE_MAX: usize = 2;
 

@@ -6,6 +6,7 @@
 
 mod flow;
 mod pace;
+mod quota;
 mod whole;
 
 use std::{fmt, sync::Arc};
@@ -16,7 +17,10 @@ use zeroize::Zeroizing;
 
 pub use self::whole::WholeTurn;
 
-use self::flow::{Flow, Stopped};
+use self::{
+    flow::{Flow, Stopped},
+    quota::Quotas,
+};
 use super::ports::Ports;
 use crate::{
     domain::{
@@ -46,6 +50,7 @@ pub struct Mover {
     turns: Arc<Semaphore>,
     /// Of files that are whole in memory.
     wholes: Arc<Semaphore>,
+    quotas: Quotas,
 }
 
 /// The right to move the files of one message. Who gets none waits in its lane, so that files never
@@ -136,6 +141,7 @@ impl Mover {
             ports,
             turns: turns(limits::MEDIA_AT_ONCE_MAX),
             wholes: turns(limits::WHOLE_FILES_AT_ONCE_MAX),
+            quotas: Quotas::default(),
         }
     }
 
@@ -155,7 +161,7 @@ impl Mover {
         let ceiling = self.ceiling_here(leaving.login).await?;
         admit(&ceiling, leaving.claimed.unwrap_or(0))?;
         for attempt in 1..=limits::MEDIA_CUTS_MAX {
-            match self.fetch_and_host(leaving, &ceiling).await {
+            match self.fetch_and_host(leaving).await {
                 Ok(moved) => return Ok(moved),
                 Err(Stopped::NotMoved(reason)) => return Err(reason),
                 Err(Stopped::Cut(failure)) => cut_off(attempt, &failure),
@@ -164,31 +170,28 @@ impl Mover {
         Err(NotMoved::ForGood(MediaFailure::Damaged))
     }
 
-    async fn fetch_and_host(
-        &self,
-        leaving: &Leaving<'_>,
-        ceiling: &Ceiling,
-    ) -> Result<MovedOut, Stopped> {
+    async fn fetch_and_host(&self, leaving: &Leaving<'_>) -> Result<MovedOut, Stopped> {
         let Leaving { login, who, file, kind, claimed: _ } = leaving;
         let download = self.ports.homeserver.download_media(who, file.url()).await;
         let Download { length, bytes } = download.map_err(away)?;
-        admit(ceiling, length.unwrap_or(0))?;
-        self.host(login, *kind, ceiling, Opening::new(file), self.paced(bytes)).await
+        self.host(login, *kind, length, Opening::new(file), self.paced(bytes)).await
     }
 
     /// Removes a file that was hosted for a message which is not sent. What cannot be removed now is
     /// the cleaner's.
     pub(crate) async fn unhost(&self, name: &StorageRef) {
+        self.quotas.forget(name);
         if let Err(failure) = self.ports.media.delete(name).await {
             tracing::warn!(?name, %failure, "a file that nobody needs was not removed");
         }
     }
 
+    /// `length` is in the clear, if it is known.
     async fn host(
         &self,
         login: &LoginId,
         kind: MediaKind,
-        ceiling: &Ceiling,
+        length: Option<u64>,
         opening: Opening,
         bytes: MediaBytes,
     ) -> Result<MovedOut, Stopped> {
@@ -196,8 +199,9 @@ impl Mover {
         let mut media_key = Zeroizing::new([0; MEDIA_KEY_BYTES]);
         ports.entropy.fill(&mut *media_key);
         let name = StorageRef::from_random(self.random());
+        let (reserved, ceiling) = self.quotas.reserve(ports, login, &name, length).await?;
         let machine = Outward::new(opening, &media_key, kind, ceiling.bytes());
-        let (flow, bytes) = Flow::start(bytes, machine, ceiling, &ports.clock).await?;
+        let (flow, bytes) = Flow::start(bytes, machine, &ceiling, &ports.clock).await?;
         let hosting = ports.media.put(&name, bytes);
         let (hashes, length) = flow.carry("hosting a file", hosting).await?;
         if length != hashes.enc_length {
@@ -205,6 +209,7 @@ impl Mover {
             return Err(NotMoved::Later(failure).into());
         }
         let now = ports.clock.now();
+        reserved.keep(length, now);
         let change = Change::MediaHosted(HostedMedia {
             name: name.clone(),
             login: login.clone(),

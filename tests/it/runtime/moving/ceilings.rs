@@ -1,18 +1,26 @@
 //! How large a file may be: by what is said of it, by its real bytes, and together with all others.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use assert_matches::assert_matches;
-use causeway::port::{MediaStore as _, Storage as _};
+use causeway::{
+    domain::limits,
+    port::{MediaStore as _, Storage as _},
+};
+use futures_util::StreamExt as _;
 
 use super::{
     Attachment, Described, Download, KIND, Leaving, LimitOf, MEDIA_RULES, MediaFailure, Mover,
     NotMoved, PATH, Stage, URI, attachment, file, ghost, in_pieces, move_in, move_out,
     move_out_with, network_file, too_large,
 };
+use crate::runtime::surroundings::Gate;
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_not_fetched() {
@@ -95,4 +103,74 @@ async fn a_quota_is_for_everything_that_a_login_has_hosted() {
     let third = outcomes.pop().unwrap();
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(too_large(third), (MEDIA_RULES.quota_bytes, LimitOf::Quota));
+}
+
+/// Files of one login that are moved at the same time.
+#[tokio::test]
+async fn what_is_on_its_way_counts_against_the_quota() {
+    let (stage, room) = Stage::connected().await;
+    let login = stage.storage().portal_of_room(&room).await.unwrap().unwrap().key.login;
+    let (ciphertext, described) = attachment(&file(900_000));
+    let (gate, fetches) = (Arc::<Gate>::default(), Arc::new(AtomicU32::new(0)));
+    let (held, counter) = (Arc::clone(&gate), Arc::clone(&fetches));
+    stage.homeserver.files.serve(URI, move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let held = Arc::clone(&held);
+        let pass = move |piece| {
+            let held = Arc::clone(&held);
+            async move {
+                held.pass().await;
+                piece
+            }
+        };
+        let length = u64::try_from(ciphertext.len()).ok();
+        Ok(Download { length, bytes: in_pieces(&ciphertext, 50_000).then(pass).boxed() })
+    });
+    let mover = Mover::new(stage.ports());
+    let moves = || {
+        let (mover, login) = (mover.clone(), login.clone());
+        let file = Attachment::Encrypted(described.clone());
+        async move {
+            let who = ghost();
+            let leaving =
+                Leaving { login: &login, who: &who, file: &file, kind: KIND, claimed: None };
+            mover.to_network(&mover.turn().unwrap(), &leaving).await
+        }
+    };
+
+    gate.close();
+    let first = tokio::spawn(moves());
+    let second = tokio::spawn(moves());
+    let both_are_on_their_way = || fetches.load(Ordering::SeqCst) == 2 && gate.is_waited_at();
+    stage.until("two files on their way", both_are_on_their_way).await;
+    assert_matches!(moves().await, Err(NotMoved::Later(_)), "one of them may come to nothing");
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    let second = tokio::spawn(moves());
+    gate.open();
+    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+    assert_matches!(moves().await, Err(NotMoved::Later(_)), "their rows are to come");
+    stage.storage().commit(vec![first.change]).await.unwrap();
+    assert_matches!(moves().await, Err(NotMoved::Later(_)), "the row of one is to come");
+    stage.storage().commit(vec![second.change]).await.unwrap();
+    assert_eq!(too_large(moves().await), (MEDIA_RULES.quota_bytes, LimitOf::Quota));
+}
+
+#[tokio::test]
+async fn a_place_in_the_quota_is_free_again_if_no_row_comes() {
+    let (stage, room) = Stage::connected().await;
+    let login = stage.storage().portal_of_room(&room).await.unwrap().unwrap().key.login;
+    let (ciphertext, described) = attachment(&file(900_000));
+    stage.homeserver.files.put(URI, ciphertext);
+    let mover = Mover::new(stage.ports());
+    let (who, file) = (ghost(), Attachment::Encrypted(described));
+    let leaving = Leaving { login: &login, who: &who, file: &file, kind: KIND, claimed: None };
+    for _ in 0..2 {
+        assert!(mover.to_network(&mover.turn().unwrap(), &leaving).await.is_ok());
+    }
+    let moves = || async { mover.to_network(&mover.turn().unwrap(), &leaving).await };
+    stage.clock.advance(limits::HOSTED_ROW_WAIT);
+    assert_matches!(moves().await, Err(NotMoved::Later(_)));
+    stage.clock.advance(Duration::from_millis(1));
+    assert!(moves().await.is_ok());
 }
