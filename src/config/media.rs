@@ -21,7 +21,7 @@ section! {
         /// Where hosted files lie: a folder (relative to where the bridge runs, so by default
         /// beside the database; made if it is missing), or a bucket like "s3://bucket" or
         /// "s3://bucket/prefix". It must belong to this bridge alone: what it does not know there
-        /// it deletes after a day.
+        /// it deletes after three days.
         store: MediaPlace = Default(r#""media""#),
 
         /// Days for which a file is hosted. The network keeps a message that long for a phone that

@@ -130,8 +130,9 @@ pub const DOWNLOAD_STANDSTILL_MAX: Duration = Duration::from_mins(1);
 pub const CLEAN_EVERY: Duration = Duration::from_mins(10);
 /// Between two looks for stored files that nobody knows.
 pub const ORPHANS_EVERY: Duration = Duration::from_hours(6);
-/// The age at which a stored file that nobody knows is removed: longer than any upload lasts.
-pub const ORPHAN_GRACE: Duration = Duration::from_hours(24);
+/// The age at which a stored file that nobody knows is removed: longer than any upload lasts, since a
+/// store may count from its beginning.
+pub const ORPHAN_GRACE: Duration = Duration::from_hours(72);
 /// Expired files that are looked up at once.
 pub const EXPIRED_AT_ONCE_MAX: u32 = 100;
 /// Files that are moved at the same time; the lanes of others wait.
@@ -190,5 +191,13 @@ mod tests {
         assert_eq!(ITEM_BACKOFF.pause(6), Duration::from_secs(16));
         assert_eq!(ITEM_BACKOFF.pause(7), max);
         assert_eq!(ITEM_BACKOFF.pause(u32::MAX), max);
+    }
+
+    /// At the least rate of a source.
+    #[test]
+    fn a_file_that_is_on_its_way_is_never_old_enough_for_the_cleaner() {
+        use crate::domain::moving::{MAX_MEDIA_BYTES, encrypted_len};
+        let slowest = Duration::from_secs(encrypted_len(MAX_MEDIA_BYTES) / MEDIA_RATE_MIN);
+        assert!(ORPHAN_GRACE > slowest + HOSTED_ROW_WAIT, "{slowest:?}");
     }
 }

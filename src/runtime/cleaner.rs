@@ -68,19 +68,22 @@ async fn remove_expired(ports: &Ports, now: Timestamp) -> Result<(), Failure> {
     outcome
 }
 
+/// Goes on after a file that cannot be removed and gives the last failure at the end.
 async fn remove_orphans(ports: &Ports, now: Timestamp) -> Result<(), Failure> {
     // What is younger may be an upload whose commit is still to come.
     let before = now.saturating_sub(limits::millis(limits::ORPHAN_GRACE));
     let unfinished = ports.media.discard_unfinished(before).await?;
-    let mut removed = 0_usize;
+    let (mut removed, mut outcome) = (0_usize, Ok(()));
     for entry in ports.media.list().await? {
         if entry.written_at < before && ports.storage.hosted_media(&entry.name).await?.is_none() {
-            ports.media.delete(&entry.name).await?;
-            removed += 1;
+            match ports.media.delete(&entry.name).await {
+                Ok(()) => removed += 1,
+                Err(failure) => outcome = Err(failure),
+            }
         }
     }
     if removed > 0 || unfinished > 0 {
         tracing::info!(removed, unfinished, "removed orphaned media");
     }
-    Ok(())
+    outcome
 }

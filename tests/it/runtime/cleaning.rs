@@ -127,6 +127,17 @@ async fn a_file_that_nobody_knows_is_removed_when_it_is_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_removed_stands_in_no_others_way() {
+    let (stage, _) = Stage::connected().await;
+    let [first, second] = [1, 2].map(name);
+    stage.media.place(&first, vec![1; 10]);
+    stage.media.place(&second, vec![2; 10]);
+    *stage.media.undeletable.lock().unwrap() = Some(first.clone().min(second.clone()));
+    stage.clock.advance(ORPHAN_GRACE + ORPHANS_EVERY);
+    until_gone(&stage, &first.max(second)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_files_of_a_login_that_is_gone_follow_it() {
     let (stage, _) = Stage::connected().await;
     let media = name(1);

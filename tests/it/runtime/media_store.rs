@@ -31,6 +31,8 @@ pub(super) struct FakeMediaStore {
     calls: AtomicU64,
     /// What every call meets.
     pub(super) trouble: Mutex<Option<Trouble>>,
+    /// What cannot be deleted.
+    pub(super) undeletable: Mutex<Option<StorageRef>>,
     /// Holds what is read back before each piece.
     pub(super) reading: Arc<Gate>,
     /// Up to when it was asked to discard what never ended.
@@ -43,6 +45,7 @@ impl FakeMediaStore {
             clock,
             objects: Mutex::default(),
             trouble: Mutex::default(),
+            undeletable: Mutex::default(),
             reading: Arc::default(),
             calls: AtomicU64::default(),
             discarded_before: Mutex::default(),
@@ -114,6 +117,9 @@ impl MediaStore for FakeMediaStore {
 
     async fn delete(&self, name: &StorageRef) -> Result<(), Failure> {
         self.troubled()?;
+        if self.undeletable.lock().unwrap().as_ref() == Some(name) {
+            return Err(Failure::later("the fake keeps this one"));
+        }
         self.remove(name);
         Ok(())
     }
