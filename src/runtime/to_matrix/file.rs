@@ -46,17 +46,6 @@ impl ToMatrix {
         who: &ActAs,
         media: &IncomingMedia,
     ) -> Result<Uploaded, NotMoved> {
-        let thumbnail_file = match media.thumbnail() {
-            Some(bytes) => match self.mover.upload_whole(turn, who, bytes).await {
-                Ok(file) => Some(file.to_json()),
-                Err(NotMoved::Later(failure)) => return Err(NotMoved::Later(failure)),
-                Err(not_moved) => {
-                    tracing::debug!(%not_moved, "a thumbnail was not uploaded");
-                    None
-                }
-            },
-            None => None,
-        };
         let file = media.file();
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let from = RemoteFile { direct_path: some(&file.direct_path), url: file.url.clone() };
@@ -69,6 +58,18 @@ impl ToMatrix {
         };
         let arriving = Arriving { who, from: &from, file: &described };
         let moved = self.mover.to_matrix(turn, &arriving).await?;
+        // After the file, so that one whose source is away leaves no thumbnail at each attempt. To
+        // upload the whole file again would be too much for it: whatever happens, the file goes on.
+        let thumbnail_file = match media.thumbnail() {
+            Some(bytes) => match self.mover.upload_whole(turn, who, bytes).await {
+                Ok(file) => Some(file.to_json()),
+                Err(not_moved) => {
+                    tracing::debug!(%not_moved, "a thumbnail was not uploaded");
+                    None
+                }
+            },
+            None => None,
+        };
         Ok(Uploaded { file: moved.file.to_json(), length: moved.length, thumbnail_file })
     }
 }

@@ -77,7 +77,7 @@ fn contacts_document(stage: &Stage, clear: &[u8]) -> Vec<u8> {
         height: 0,
         seconds: 0,
         waveform: Vec::new(),
-        thumbnail_jpeg: Vec::new(),
+        thumbnail_jpeg: crate::media::jpeg(8, 8),
         quote: None,
     })
     .unwrap()
