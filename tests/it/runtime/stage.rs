@@ -25,7 +25,6 @@ use causeway::{
 };
 use ruma::{EventId, OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{
     runtime::Runtime,
     time::{Instant, sleep},
@@ -38,6 +37,7 @@ use super::{
     network::FakeNetwork,
     surroundings::{LOOK_EVERY, ManualClock, Seeded},
 };
+use crate::support::place::DatabaseFolder;
 
 /// A test that passes never comes near it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ const MANAGEMENT_ROOM: &str = "!management:example.org";
 pub(super) const HS_TOKEN: &str = "the right token";
 
 pub(super) struct Stage {
-    folder: TempDir,
+    folder: DatabaseFolder,
     pub(super) homeserver: Arc<FakeHomeserver>,
     pub(super) network: Arc<FakeNetwork>,
     pub(super) media: Arc<FakeMediaStore>,
@@ -97,7 +97,7 @@ impl Stage {
     pub(super) async fn with_inbox_rows_max(inbox_rows_max: u64) -> Self {
         let clock = Arc::<ManualClock>::default();
         let mut stage = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: DatabaseFolder::new(),
             homeserver: Arc::default(),
             network: FakeNetwork::new(),
             media: Arc::new(FakeMediaStore::new(Arc::clone(&clock))),
@@ -158,7 +158,7 @@ impl Stage {
             .enable_all()
             .build()
             .unwrap();
-        let url = format!("sqlite:{}", self.folder.path().join("causeway.db").display());
+        let url = self.folder.sqlite_url();
         let entropy = Arc::new(Seeded::new(self.starts));
         let (rows_max, dice) = (self.inbox_rows_max, Arc::clone(&entropy));
         let storage = runtime

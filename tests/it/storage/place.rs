@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use causeway::{port::Entropy, storage::SqlStorage};
 use sqlx::{AnyPool, any::AnyPoolOptions};
-use tempfile::TempDir;
 
-use crate::support::postgres;
+use crate::support::{place::DatabaseFolder, postgres};
 
 pub(super) const MASTER_KEY: [u8; 32] = [7; 32];
 
@@ -14,14 +13,13 @@ pub(super) const MASTER_KEY: [u8; 32] = [7; 32];
 pub(super) struct Place {
     pub(super) url: String,
     /// Removed with the place.
-    pub(super) folder: Option<TempDir>,
+    pub(super) folder: Option<DatabaseFolder>,
 }
 
 impl Place {
     pub(super) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("causeway.db").display());
-        Self { url, folder: Some(folder) }
+        let folder = DatabaseFolder::new();
+        Self { url: folder.sqlite_url(), folder: Some(folder) }
     }
 
     pub(super) async fn postgres() -> Self {

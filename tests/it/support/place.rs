@@ -4,11 +4,15 @@ use std::{
     collections::hash_map::RandomState,
     fs,
     hash::{BuildHasher, Hasher},
+    io::ErrorKind,
     net::TcpListener,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Error, Result, bail, ensure};
+use tempfile::TempDir;
 use url::Url;
 
 /// Ports are taken from below the range that systems use for outgoing connections, since those come
@@ -39,6 +43,38 @@ pub(crate) fn script(name: &str) -> PathBuf {
 /// A random number, for names that must not collide between processes. No secret is made of it.
 pub(crate) fn dice() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// A folder for a database that may still be written to when its test is over, by threads that end
+/// soon: it is removed until it is gone.
+#[derive(Debug)]
+pub(crate) struct DatabaseFolder(TempDir);
+
+impl DatabaseFolder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("folders can be made"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.path().join("causeway.db").display())
+    }
+}
+
+impl Drop for DatabaseFolder {
+    fn drop(&mut self) {
+        for _ in 0..200 {
+            match fs::remove_dir_all(self.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                _ => return,
+            }
+        }
+    }
 }
 
 /// An address of 127.0.0.1 at which nobody listens now.
