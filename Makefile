@@ -16,6 +16,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  make demo KEEP=1      the same, but left running until Ctrl-C for you to try\n'
 	@printf '  make large-file SIZE=bytes  another size than 1 GiB\n'
+	@printf '  make large-file RELEASE=1   with an optimised build, which takes a while to make\n'
 	@printf '  make test TESTS=name  only the tests whose name contains this\n'
 
 .PHONY: setup
@@ -31,8 +32,8 @@ demo: ## Let a Matrix person and a WhatsApp person talk through the bridge
 .PHONY: large-file
 large-file: ## Carry one large file each way and print what it costs
 	@scripts/setup demo
-	$(CARGO) build --workspace --bins --examples
-	@"$${CARGO_TARGET_DIR:-target}/debug/examples/large_file" $(SIZE)
+	$(CARGO) build --workspace --bins --examples $(if $(RELEASE),--release)
+	@"$${CARGO_TARGET_DIR:-target}/$(if $(RELEASE),release,debug)/examples/large_file" $(SIZE)
 
 .PHONY: check
 check: ## Format, lints and documentation, as CI wants them
