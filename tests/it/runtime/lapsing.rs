@@ -53,9 +53,9 @@ async fn who_is_forgotten_is_told_once_and_comes_back_with_one_word() {
         stage.push(vec![event], &[]).await;
     }
     stage.until("a notice in the room", || shown(&stage, NOTICE) == 1).await;
-    stage.pass(Duration::from_mins(10)).await;
+    stage.pass(Duration::from_secs(30)).await;
     stage.begin(Cut::Never).await;
-    stage.pass(Duration::from_mins(10)).await;
+    stage.pass(Duration::from_secs(30)).await;
     assert_eq!((shown(&stage, NEWS), shown(&stage, NOTICE)), (1, 1));
     assert_eq!(stage.network.enlistments.load(Ordering::SeqCst), 1);
     assert!(stage.screen().is_empty());
@@ -76,7 +76,7 @@ async fn who_is_forgotten_is_told_once_and_comes_back_with_one_word() {
 
     // Once more is told once more.
     forget(&stage, 2).await;
-    stage.pass(Duration::from_mins(1)).await;
+    stage.pass(Duration::from_secs(30)).await;
     assert_eq!(shown(&stage, NEWS), 2);
 }
 
@@ -118,7 +118,7 @@ async fn who_does_not_come_back_can_leave_without_the_network() {
     let answer = stage.ask("logout").await;
     assert!(answer.starts_with("You have left"), "{answer}");
     assert_eq!(state(&stage).await, None);
-    stage.pass(Duration::from_mins(1)).await;
+    stage.pass(Duration::from_secs(30)).await;
     assert_eq!(stage.network.enlistments.load(Ordering::SeqCst), 1);
     assert_eq!(stage.network.unenlisted.load(Ordering::SeqCst), 0);
 }
