@@ -1,8 +1,17 @@
 //! The network's list of blocked people follows ours.
 
-use causeway::{domain::ids::RemoteUser, port::NetworkLink as _, runtime::correct_blocklist};
+use causeway::{
+    domain::{
+        consent::ContactEvent,
+        ids::{PortalKey, RemoteUser},
+    },
+    port::{NetworkLink as _, Storage as _},
+    runtime::correct_blocklist,
+};
 
-use super::{contact::Contact, network::FakeNetwork, surroundings::Trouble};
+use super::{
+    contact::Contact, homeserver::PERSON, network::FakeNetwork, stage::Stage, surroundings::Trouble,
+};
 
 fn user(name: &str) -> RemoteUser {
     RemoteUser(format!("{name}@s.whatsapp.net"))
@@ -28,6 +37,19 @@ async fn a_list_that_cannot_be_read_is_left_as_it_is() {
     network.trouble(Some(Trouble::Later));
     assert!(correct_blocklist(&*network, &[]).await.is_err());
     assert_eq!(network.blocked(), [user("1")].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_each_connection_the_network_learns_whom_the_person_blocked() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.has_blocked([user("1")]);
+    let login = stage.storage().login_of(PERSON.try_into().unwrap()).await.unwrap().unwrap();
+    let ghost = stage.ports().namer.ghost_key(&Contact::user());
+    let portal = PortalKey { login: login.id, ghost };
+    let blocked = ContactEvent::Blocked;
+    stage.logins().consents().act(&portal, blocked, None).await.unwrap();
+    stage.network.hang_up();
+    stage.until("the list", || stage.network.blocked() == [Contact::user()].into()).await;
 }
 
 #[tokio::test]
