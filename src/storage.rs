@@ -229,6 +229,15 @@ impl Storage for SqlStorage {
         Ok(message::by_remote(&self.database, portal, remote_id).await?)
     }
 
+    async fn message_in(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<Message>, Failure> {
+        Ok(message::find(&self.database, portal, direction, remote_id).await?)
+    }
+
     async fn message_by_event(
         &self,
         room: &RoomId,

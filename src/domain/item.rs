@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    bridged::{ActAs, Timestamp},
+    bridged::{ActAs, Direction, Timestamp},
     ids::{LoginId, PortalKey, RemoteAddress, RemoteMessageId, RemoteUser},
 };
 use crate::signal::Ciphertext;
@@ -216,8 +216,10 @@ pub struct OutboundRedaction {
     pub room: OwnedRoomId,
     pub transaction_id: String,
     pub portal: PortalKey,
-    /// The message whose event is redacted.
+    /// The message whose event is redacted, and which way it went: the contact chooses the ids of their
+    /// messages, and must not reach a message of the person through one of the same id.
     pub redacts: RemoteMessageId,
+    pub direction: Direction,
     pub shows: Option<Shown>,
 }
 

@@ -345,6 +345,13 @@ pub trait Storage: KeyStores {
         portal: &PortalKey,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<Message>, Failure>;
+    /// Only the message that went this way: the two sides draw their ids apart.
+    async fn message_in(
+        &self,
+        portal: &PortalKey,
+        direction: Direction,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Option<Message>, Failure>;
     async fn message_by_event(
         &self,
         room: &RoomId,

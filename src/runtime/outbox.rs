@@ -96,8 +96,8 @@ impl Outbox {
     }
 
     async fn redaction(&self, redaction: &OutboundRedaction) -> Result<Vec<Change>, Failure> {
-        let OutboundRedaction { portal, redacts, .. } = redaction.clone();
-        let shown = self.ports.storage.message_by_remote(&portal, &redacts).await?;
+        let OutboundRedaction { portal, redacts, direction, .. } = redaction.clone();
+        let shown = self.ports.storage.message_in(&portal, direction, &redacts).await?;
         let mut done = None;
         if let Some(event) = shown.and_then(|message| message.event) {
             let event = OutboundEvent {

@@ -89,8 +89,7 @@ impl ToMatrix {
         let Some(keys) = storage.login_keys(&key.login).await? else {
             return Ok(Outcome::nothing());
         };
-        let known = storage.message_by_remote(key, &message.id).await?;
-        if known.is_some_and(|known| known.direction == Direction::ToMatrix) {
+        if storage.message_in(key, Direction::ToMatrix, &message.id).await?.is_some() {
             return Ok(Outcome::nothing());
         }
         let arrival = Arrival { login: &login, key, message };

@@ -132,6 +132,25 @@ pub(super) async fn by_remote(
     row.map(MessageRow::read).transpose()
 }
 
+pub(super) async fn find(
+    database: &Database,
+    portal: &PortalKey,
+    direction: Direction,
+    remote_id: &RemoteMessageId,
+) -> Result<Option<Message>, Error> {
+    let row: Option<MessageRow> = sqlx::query_as(
+        "select login, ghost, direction, remote_id, event, delivery, at from message
+         where login = $1 and ghost = $2 and remote_id = $3 and direction = $4",
+    )
+    .bind(&portal.login.0)
+    .bind(&portal.ghost.0)
+    .bind(&remote_id.0)
+    .bind(direction_to_text(direction))
+    .fetch_optional(database.reader())
+    .await?;
+    row.map(MessageRow::read).transpose()
+}
+
 pub(super) async fn by_event(
     database: &Database,
     room: &RoomId,

@@ -5,7 +5,7 @@ use ruma::RoomId;
 use super::ToMatrix;
 use crate::{
     domain::{
-        bridged::{ActAs, Login},
+        bridged::{ActAs, Direction, Login},
         ids::{Lane, PortalKey, RemoteMessageId},
         item::{InboundMessage, OutboundRedaction, OutboxItem, Shown},
     },
@@ -51,6 +51,7 @@ impl Arrival<'_> {
             transaction_id,
             portal: self.key.clone(),
             redacts,
+            direction: Direction::ToMatrix,
             shows,
         }))
     }

@@ -206,6 +206,7 @@ impl ToNetwork {
                 transaction_id: self.ports.namer.transaction_id(&about),
                 portal: key.clone(),
                 redacts,
+                direction: Direction::ToNetwork,
                 shows: None,
             };
             let lane = Lane::Portal(key.clone());

@@ -202,6 +202,7 @@ storage! {
     fn prekey_last_id(login: &LoginId) -> u32;
     fn session(key: &SessionKey) -> Option<StoredSession>;
     fn message_by_remote(portal: &PortalKey, remote_id: &RemoteMessageId) -> Option<Message>;
+    fn message_in(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<Message>;
     fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
     fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;

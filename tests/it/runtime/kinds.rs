@@ -243,6 +243,24 @@ async fn a_contact_corrects_and_deletes_their_own_messages_only() {
     assert_eq!(stage.network.unacknowledged(), 0);
 }
 
+/// The contact chooses the ids of their messages. One that is called as a message of the person must
+/// not bring the ghost, which has the power, to redact that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_borrowed_id_deletes_nothing_of_the_person() {
+    let (mut stage, room) = Stage::connected().await;
+    let event = stage.text(&room, "mine");
+    stage.push(vec![event], &[]).await;
+    stage.until("the text", || stage.screen().len() == 1).await;
+    let (mine, _) = stage.network.envelopes()[0].clone();
+    stage.network.post(stage.network.encrypted(Some(&mine.0), reacts(&mine, Some(THUMB))));
+    stage.until("a reaction", || stands(&stage.homeserver, &[THUMB])).await;
+    stage.network.contact_says(reacts(&mine, Some(HEART)));
+    stage.until("another", || stands(&stage.homeserver, &[HEART])).await;
+    let reaction = stage.homeserver.sends().into_iter().find(|it| it.event_type == "m.reaction");
+    let reaction = format!("$sent-{}", reaction.unwrap().transaction_id);
+    assert_eq!(stage.homeserver.redacted(), [reaction]);
+}
+
 /// Whoever was offline gets everything at once: what is about a message waits for the message.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_together_keeps_its_relations() {

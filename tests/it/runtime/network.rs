@@ -123,7 +123,7 @@ impl FakeNetwork {
         self.encrypted(id, said(text))
     }
 
-    fn encrypted(&self, id: Option<&str>, encoded: Vec<u8>) -> InboundMessage {
+    pub(super) fn encrypted(&self, id: Option<&str>, encoded: Vec<u8>) -> InboundMessage {
         let mut state = self.state();
         let bundle = state.bundle.clone().expect("the bridge uploaded its keys");
         let prekey = state.prekeys.pop_front();
