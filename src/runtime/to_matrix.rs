@@ -124,22 +124,26 @@ impl ToMatrix {
             tracing::warn!(row = row.id.0, "a decrypted message is malformed");
         }
         changes.extend(self.speech.readable(arrival.key, &arrival.message.id).await?);
-        match self.effect(row, arrival, incoming, &target).await? {
-            Effect::Nothing => {}
-            Effect::Wait { until } => return Ok(Outcome::Wait { until }),
+        let effect = self.effect(row, arrival, incoming, &target).await?;
+        if let Effect::Wait { until } = effect {
+            return Ok(Outcome::Wait { until });
+        }
+        if matches!(effect, Effect::Messages(_)) {
+            self.room(arrival).await?;
+        }
+        // Whatever the message is: its session has taken the new key, so that this is not said again.
+        if identity_changed {
+            let about = format!("identity/{}", arrival.message.id.0);
+            let notice = &Notice::IdentityChanged;
+            changes.extend(self.speech.to_portal(arrival.key, notice, &about).await?);
+        }
+        match effect {
+            Effect::Nothing | Effect::Wait { .. } => {}
             Effect::Changes(more) => {
-                if identity_changed {
-                    let about = format!("identity/{}", arrival.message.id.0);
-                    let notice = &Notice::IdentityChanged;
-                    changes.extend(self.speech.to_portal(arrival.key, notice, &about).await?);
-                }
                 changes.extend(more);
                 changes.push(self.in_map(arrival));
             }
-            Effect::Messages(mut parts) => {
-                if identity_changed {
-                    parts.insert(0, Part::notice(&Notice::IdentityChanged));
-                }
+            Effect::Messages(parts) => {
                 changes.extend(self.messages(arrival, &parts).await?);
                 changes.push(self.in_map(arrival));
             }

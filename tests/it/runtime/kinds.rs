@@ -336,6 +336,23 @@ async fn a_new_phone_is_told_even_if_its_first_sign_is_a_reaction() {
     assert!(stage.homeserver.shown()[1].contains("security keys have changed"));
 }
 
+/// A message that shows nothing moves the session to the new key all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_phone_is_told_even_if_its_first_sign_is_nothing_to_see() {
+    let (mut stage, room) = Stage::connected().await;
+    let event = stage.text(&room, "hello?");
+    stage.push(vec![event], &[]).await;
+    stage.until("a text", || stage.screen().len() == 1).await;
+    stage.network.contact_writes("hi");
+    stage.until("an answer", || stage.homeserver.shown() == ["hi"]).await;
+    stage.network.contact.lock().unwrap().reinstall(12);
+    stage.network.contact_writes("");
+    stage.until("a notice", || stage.homeserver.shown().len() == 2).await;
+    assert!(stage.homeserver.shown()[1].contains("security keys have changed"));
+    stage.network.contact_writes("it is me");
+    stage.until("a text", || stage.homeserver.shown().len() == 3).await;
+}
+
 /// Others in the room, reactions that were replaced and messages of the contact.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_person_takes_their_reaction_back_and_only_the_current_one() {
