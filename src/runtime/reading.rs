@@ -5,8 +5,8 @@ use crate::{
     domain::{
         bridged::{ActAs, Direction, Message, Portal},
         ids::{Lane, PortalKey, RemoteAddress, RemoteMessageId},
-        item::{OutboundReceipt, OutboundReceiptKind, OutboxItem, ReadUpTo},
-        limits::{READ_LOOK_BACK, READ_RECEIPT_MESSAGES_MAX},
+        item::{Destination, OutboundReceipt, OutboundReceiptKind, OutboxItem, ReadUpTo},
+        limits::{self, READ_LOOK_BACK, READ_RECEIPT_MESSAGES_MAX},
     },
     port::{Failure, storage::Change},
 };
@@ -29,6 +29,10 @@ impl Reading {
         let Some(portal) = portal.filter(|portal| portal.room.as_ref() == Some(&read.room)) else {
             return Ok(Outcome::nothing());
         };
+        if self.outruns(key, read).await? {
+            let until = self.ports.clock.now() + limits::millis(limits::EVENT_WAIT);
+            return Ok(Outcome::Wait { until });
+        }
         let aloud = self.ports.storage.contact(key).await?.may_send()
             && self.ports.storage.choices(&key.login).await?.read_receipts;
         for event in &read.events {
@@ -37,6 +41,18 @@ impl Reading {
             }
         }
         Ok(Outcome::nothing())
+    }
+
+    /// Whether the person was faster than we: the homeserver had shown them an event before we wrote down
+    /// that it is the message. Then its row still waits in the outbox of the same lane.
+    async fn outruns(&self, key: &PortalKey, read: &ReadUpTo) -> Result<bool, Failure> {
+        let (storage, lane) = (&self.ports.storage, Lane::Portal(key.clone()));
+        for event in &read.events {
+            if storage.message_by_event(&read.room, event).await?.is_none() {
+                return Ok(storage.outbox_next(&lane, &Destination::Homeserver).await?.is_some());
+            }
+        }
+        Ok(false)
     }
 
     /// The last message of the contact up to an event, whatever that event is: people read notices,

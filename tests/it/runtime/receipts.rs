@@ -107,6 +107,23 @@ async fn whatever_is_read_what_stands_before_it_was_read() {
     assert_eq!(stage.network.read()[1], ["C3"]);
 }
 
+/// A client reads an event as soon as the homeserver has it, which is before the bridge has written down
+/// what it shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_faster_than_the_bridge_writes_has_read_it() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.shows(&["one"]).await;
+    // The homeserver takes what follows, and its answer is lost.
+    stage.homeserver.sending_trouble(Some(Trouble::LostAnswer));
+    stage.network.contact_writes("two");
+    stage.until("it to be shown", || stage.homeserver.shown().len() == 2).await;
+    let two = stage.homeserver.shown_ids()[1].clone();
+    stage.push_ephemeral(vec![read(&room, two.as_str())]).await;
+    stage.settles().await;
+    stage.homeserver.sending_trouble(None);
+    stage.until("a receipt", || stage.network.read() == [["C1", "C2"]]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_at_the_limit_and_one_past_it() {
     let (mut stage, room) = Stage::connected().await;
@@ -179,6 +196,20 @@ async fn typing_is_told_both_ways_and_ends() {
     stage.network.contact_types(true);
     stage.until("once more", || stage.homeserver.typings().len() == 3).await;
     stage.until("its end", || stage.homeserver.typings().last() == Some(&false)).await;
+}
+
+/// Whom the homeserver names are all who type: the contact alone means that the person does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_stops_typing_while_the_contact_types() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.shows(&["one"]).await;
+    let ghost = stage.homeserver.sends()[0].sender.clone();
+    let ghost = causeway::port::Homeserver::user_id(&*stage.homeserver, &ghost);
+    stage.push_ephemeral(vec![typing(&room, &[PERSON, ghost.as_str()])]).await;
+    stage.until("typing", || stage.network.typings() == [true]).await;
+    stage.push_ephemeral(vec![typing(&room, &[ghost.as_str()])]).await;
+    stage.pass(limits::TYPING_TO_NETWORK.pause + Duration::from_secs(1)).await;
+    assert_eq!(stage.network.typings(), [true, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,8 @@ impl Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     Later,
+    /// It was done, but the answer does not come.
+    LostAnswer,
     Never,
     Panic,
 }
@@ -106,7 +108,7 @@ impl Trouble {
     pub(super) fn befall<T>(trouble: Option<Self>, answer: T) -> Result<T, Failure> {
         match trouble {
             None => Ok(answer),
-            Some(Self::Later) => Err(Failure::later("the fake is away")),
+            Some(Self::Later | Self::LostAnswer) => Err(Failure::later("the fake is away")),
             Some(Self::Never) => Err(Failure::never("the fake refuses")),
             Some(Self::Panic) => panic!("the fake panics"),
         }
