@@ -30,11 +30,7 @@ impl Intake {
             match event {
                 Ephemeral::Read(receipts) => drafts.extend(self.read(receipts).await?),
                 Ephemeral::Typing { room, users } => {
-                    // Our own come back to us.
-                    let ours = |user| self.ports.homeserver.our_user(user).is_some();
-                    if !users.is_empty() && users.iter().all(|user| ours(user)) {
-                        continue;
-                    }
+                    // Where our own alone are left, the person has stopped.
                     if let Some((portal, login)) = self.portal(&room).await? {
                         self.typing.heard(&portal.key, users.contains(&login.person));
                     }
