@@ -39,6 +39,11 @@ impl Event {
         })
     }
 
+    /// Whether clients show it as a message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event_type.as_str(), "m.room.encrypted" | "m.room.message" | "m.sticker")
+    }
+
     /// The membership that this event gives to somebody, and to whom.
     pub fn membership(&self) -> Option<(&str, &str)> {
         let member = self.state_key.as_deref()?;

@@ -43,6 +43,8 @@ pub enum Notice {
     WithoutConsent(ContactState),
     /// A contact whom the person had left or blocked writes again.
     AsksAgain,
+    /// The bridge itself failed over the message.
+    BridgeFailed,
     /// The person's login is gone.
     NotLoggedIn,
     /// The network has forgotten the person; what is written waits.
@@ -78,6 +80,7 @@ impl Notice {
             Self::RefusedByNetwork { .. } => "refused-by-network",
             Self::WithoutConsent(_) => "without-consent",
             Self::AsksAgain => "asks-again",
+            Self::BridgeFailed => "bridge-failed",
             Self::NotLoggedIn => "not-logged-in",
             Self::Lapsed => "lapsed",
             Self::MessageUndecryptable => "message-undecryptable",
@@ -134,6 +137,11 @@ impl Notice {
             }
             Self::WithoutConsent(state) => consent::text(*state).to_owned(),
             Self::AsksAgain => consent::ASKS_AGAIN.to_owned(),
+            Self::BridgeFailed => {
+                "This bridge failed over that message, so it was not sent. Please \
+                send it again, and tell whoever runs the bridge if it fails once more."
+                    .to_owned()
+            }
             Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
                 Send `login` to the bridge's bot first."
                 .to_owned(),
@@ -181,6 +189,7 @@ mod tests {
             Notice::WithoutConsent(ContactState::Paused),
             Notice::WithoutConsent(ContactState::Blocked),
             Notice::WithoutConsent(ContactState::Revoked),
+            Notice::BridgeFailed,
             Notice::ArrivedAfterAll,
             Notice::ReadableAfterAll,
             Notice::Earlier(Earlier::EditSentAnew),

@@ -55,6 +55,7 @@ fn may_be_sent_again(notice: &Notice) -> bool {
             | Notice::EventUndecryptable
             | Notice::ContactWithoutKeys
             | Notice::ContactKeysInvalid
+            | Notice::BridgeFailed
             | Notice::NotLoggedIn
     )
 }
@@ -71,6 +72,7 @@ fn is_for_everybody(notice: &Notice) -> bool {
             | Notice::ContactWithoutKeys
             | Notice::ContactKeysInvalid
             | Notice::RefusedByNetwork { .. }
+            | Notice::BridgeFailed
             | Notice::NotLoggedIn
     )
 }
@@ -81,6 +83,7 @@ fn reason(notice: &Notice) -> &'static str {
         Notice::RoomKeyMissing | Notice::EventUndecryptable => "com.beeper.undecryptable_event",
         Notice::NotYours => "m.no_permission",
         Notice::NotLoggedIn => "m.bridge_unavailable",
+        Notice::BridgeFailed => "m.event_not_handled",
         Notice::ContactWithoutKeys
         | Notice::ContactKeysInvalid
         | Notice::RefusedByNetwork { .. } => "m.foreign_network_error",
@@ -118,6 +121,7 @@ mod tests {
         for (notice, expected) in [
             (Notice::RoomKeyMissing, r#""FAIL_RETRIABLE" "com.beeper.undecryptable_event" null"#),
             (Notice::NotLoggedIn, r#""FAIL_RETRIABLE" "m.bridge_unavailable" null"#),
+            (Notice::BridgeFailed, r#""FAIL_RETRIABLE" "m.event_not_handled" null"#),
             (Notice::ContactWithoutKeys, r#""FAIL_RETRIABLE" "m.foreign_network_error" null"#),
             (Notice::NotYours, r#""FAIL_PERMANENT" "m.no_permission" null"#),
             (

@@ -234,27 +234,51 @@ impl LaneWork for Inbox {
             }
             let outcome = match self.outcome(&row).await {
                 Ok(outcome) => outcome,
-                Err(failure) if failure.retry == Retry::Never => set_aside(&failure),
+                Err(failure) if failure.retry == Retry::Never => {
+                    self.given_up(&row, &failure).await
+                }
                 Err(failure) => self.later(&row, &failure),
             };
-            match self.end(&row, outcome).await {
-                // What the item decided cannot be written, now or later.
-                Err(failure) if failure.retry == Retry::Never => {
-                    self.end(&row, set_aside(&failure)).await?;
-                }
-                ended => ended?,
-            }
+            self.end_somehow(&row, outcome).await?;
         }
         Ok(Rest::Empty)
     }
 
     async fn set_aside(&self, lane: &Lane) -> Result<(), Failure> {
         let Some(row) = self.ports.storage.inbox_next(lane, None).await? else { return Ok(()) };
-        self.end(&row, set_aside(&Failure::never("working on it panicked"))).await
+        let outcome = self.given_up(&row, &Failure::never("working on it panicked")).await;
+        self.end_somehow(&row, outcome).await
     }
 }
 
 impl Inbox {
+    async fn end_somehow(&self, row: &InboxRow, outcome: Outcome) -> Result<(), Failure> {
+        match self.end(row, outcome).await {
+            // What the item decided cannot be written, now or later.
+            Err(failure) if failure.retry == Retry::Never => {
+                self.end(row, set_aside(&failure)).await
+            }
+            ended => ended,
+        }
+    }
+
+    /// Sets an item aside, and tells the person if it is a message of theirs.
+    async fn given_up(&self, row: &InboxRow, failure: &Failure) -> Outcome {
+        let mut outcome = set_aside(failure);
+        let (Lane::Portal(key), InboxItem::Event(raw)) = (&row.lane, &row.item) else {
+            return outcome;
+        };
+        let Some(event) = Event::parse(raw).filter(Event::is_message) else { return outcome };
+        // In a task of its own: what panicked may panic again.
+        let (speech, key) = (self.speech.clone(), key.clone());
+        let telling = async move { speech.refused(&key, &event, &Notice::BridgeFailed).await };
+        match (tokio::spawn(telling).await, &mut outcome) {
+            (Ok(Ok(said)), Outcome::SetAside { changes, .. }) => *changes = said,
+            _ => tracing::warn!(row = row.id.0, "could not say that a message was set aside"),
+        }
+        outcome
+    }
+
     /// The outside is away: there is no last attempt, because nothing may be lost.
     fn later(&self, row: &InboxRow, failure: &Failure) -> Outcome {
         tracing::warn!(row = row.id.0, attempts = row.attempts, %failure, "will try an item again");

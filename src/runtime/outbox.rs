@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::Delivery,
+        bridged::{Delivery, Direction},
         ids::{Lane, PortalKey},
         item::{
             Destination, Envelope, OutboundEvent, OutboundNotice, OutboundRead, OutboundReceipt,
@@ -226,6 +226,18 @@ impl Outbox {
         self.link.as_deref().ok_or_else(|| Failure::never("an item for the network without a link"))
     }
 
+    /// What is said of an item that is set aside: the person must not wait for their message.
+    async fn given_up(&self, item: &OutboxItem) -> Result<Vec<Change>, Failure> {
+        let OutboxItem::Envelope(envelope) = item else { return Ok(Vec::new()) };
+        let ghost = self.ports.namer.ghost_key(&envelope.to);
+        let portal = PortalKey { login: envelope.login.clone(), ghost };
+        let storage = &self.ports.storage;
+        match storage.message_in(&portal, Direction::ToNetwork, &envelope.id).await? {
+            Some(message) => self.speech.failed(&portal, &message, &Notice::BridgeFailed).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn end(
         &self,
         row: &OutboxRow,
@@ -237,20 +249,27 @@ impl Outbox {
                 changes.push(Change::OutboxDone(id));
                 changes
             }
-            Err(failure) if failure.retry == Retry::Never => {
-                tracing::error!(row = id.0, %failure, "set an outbox item aside");
-                vec![Change::OutboxQuarantined { id, reason: failure.to_string() }]
-            }
+            Err(failure) if failure.retry == Retry::Never => match self.given_up(&row.item).await {
+                Ok(mut changes) => {
+                    tracing::error!(row = id.0, %failure, "set an outbox item aside");
+                    changes.push(Change::OutboxQuarantined { id, reason: failure.to_string() });
+                    changes
+                }
+                Err(unsaid) => vec![self.parked(row, &unsaid)],
+            },
             // A connection that failed is replaced, and everything unsent goes out on the next one.
             Err(failure) if self.link.is_some() => return Err(failure),
-            Err(failure) => {
-                tracing::warn!(row = id.0, %failure, "will send an item again");
-                let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
-                let until = self.ports.clock.now() + limits::millis(pause);
-                vec![Change::OutboxParked { id, until, attempts: row.attempts + 1 }]
-            }
+            Err(failure) => vec![self.parked(row, &failure)],
         };
         commit(&self.ports, &self.hints, changes).await
+    }
+
+    fn parked(&self, row: &OutboxRow, failure: &Failure) -> Change {
+        tracing::warn!(row = row.id.0, %failure, "will send an item again");
+        let attempts = row.attempts + 1;
+        let pause = limits::ITEM_BACKOFF.pause(attempts);
+        let until = self.ports.clock.now() + limits::millis(pause);
+        Change::OutboxParked { id: row.id, until, attempts }
     }
 }
 

@@ -41,11 +41,7 @@ impl Speech {
     pub(crate) async fn remarked(&self, key: &PortalKey, event: &Event, notice: &Notice) -> Said {
         let about = format!("{}/{}", event.id, notice.name());
         // Clients show answers to messages, and to nothing else.
-        let is_message = matches!(
-            event.event_type.as_str(),
-            "m.room.encrypted" | "m.room.message" | "m.sticker"
-        );
-        let framing = if is_message && *notice != Notice::IdentityChanged {
+        let framing = if event.is_message() && *notice != Notice::IdentityChanged {
             Framing::Answers(&event.id)
         } else {
             Framing::Plain

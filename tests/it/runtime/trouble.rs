@@ -49,6 +49,25 @@ async fn an_item_that_panics_or_is_refused_is_set_aside_and_the_lane_goes_on() {
     stage.until("the text behind them", || stage.screen() == ["after"]).await;
     let set_aside = stage.set_aside.lock().unwrap().clone();
     assert_eq!(set_aside, ["working on it panicked", "the fake refuses"]);
+    // Whoever wrote them knows that they did not go.
+    stage.until("notices", || stage.homeserver.shown().len() == 2).await;
+    for (number, content) in stage.homeserver.contents().into_iter().enumerate() {
+        let event = format!("$event{}", number + 1);
+        assert_eq!(content["m.relates_to"]["m.in_reply_to"]["event_id"], event);
+        assert!(content["body"].as_str().unwrap().contains("send it again"), "{content}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_can_never_be_sent_is_set_aside_and_told() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.network.trouble(Some(Trouble::Never));
+    let event = stage.text(&room, "lost");
+    stage.push(vec![event], &[]).await;
+    stage.until("a notice", || stage.homeserver.shown().len() == 1).await;
+    assert!(stage.homeserver.shown()[0].contains("send it again"));
+    assert_eq!(*stage.set_aside.lock().unwrap(), ["the fake refuses"]);
+    assert_eq!(stage.homeserver.statuses()[0]["status"], "FAIL_RETRIABLE");
 }
 
 #[tokio::test(flavor = "multi_thread")]
