@@ -12,6 +12,13 @@ use super::notice::Notice;
 /// The event type. No stable name exists; the most used bridges and clients share this one.
 pub const STATUS: &str = "com.beeper.message_send_status";
 
+/// It waits for longer than a moment, and is sent as soon as it can be.
+pub fn pending(event: &EventId) -> Value {
+    let mut status = status(event, "PENDING");
+    status["message"] = json!(WAITS);
+    status
+}
+
 /// The network's server has it. Whether the contact has is still to be told.
 pub fn sent(event: &EventId) -> Value {
     let mut status = status(event, "SUCCESS");
@@ -35,6 +42,8 @@ pub fn failed(event: &EventId, notice: &Notice) -> Value {
         json!(if is_for_everybody(notice) { notice.text() } else { UNSAID.to_owned() });
     status
 }
+
+const WAITS: &str = "This message waits. It is sent by itself as soon as that is possible.";
 
 /// What stands in the clear instead of a sentence about what was decrypted.
 const UNSAID: &str = "This message was not sent. The notice in this room says why.";
@@ -111,6 +120,7 @@ mod tests {
     #[test]
     fn a_message_goes_its_way() {
         let event = event_id!("$1");
+        check(&pending(event), r#""PENDING" null null"#);
         check(&sent(event), r#""SUCCESS" null []"#);
         let contact = user_id!("@whatsapp_a:example.org");
         check(&delivered(event, contact), r#""SUCCESS" null ["@whatsapp_a:example.org"]"#);

@@ -149,8 +149,9 @@ impl Inbox {
                 changes.push(Change::InboxMoved { id, lane });
                 changes
             }
-            Outcome::Wait { until } => {
-                vec![Change::InboxParked { id, until, attempts: row.attempts + 1 }]
+            Outcome::Wait { until, mut changes } => {
+                changes.push(Change::InboxParked { id, until, attempts: row.attempts + 1 });
+                changes
             }
             Outcome::SetAside { reason, mut changes } => {
                 tracing::warn!(row = id.0, reason, "set an item aside");
@@ -283,7 +284,7 @@ impl Inbox {
     fn later(&self, row: &InboxRow, failure: &Failure) -> Outcome {
         tracing::warn!(row = row.id.0, attempts = row.attempts, %failure, "will try an item again");
         let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
-        Outcome::Wait { until: self.ports.clock.now() + limits::millis(pause) }
+        Outcome::wait(self.ports.clock.now() + limits::millis(pause))
     }
 }
 

@@ -98,7 +98,7 @@ impl Management {
         if now >= row.received_at + limits::millis(limits::ROOM_KEY_WAIT) {
             return self.reply(event, UNREADABLE).await;
         }
-        Ok(Outcome::Wait { until: now + limits::millis(limits::ROOM_KEY_RETRY) })
+        Ok(Outcome::wait(now + limits::millis(limits::ROOM_KEY_RETRY)))
     }
 
     async fn asked(&self, event: &Event, content: &Value) -> Result<Outcome, Failure> {

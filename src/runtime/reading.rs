@@ -31,7 +31,7 @@ impl Reading {
         };
         if self.outruns(key, read).await? {
             let until = self.ports.clock.now() + limits::millis(limits::EVENT_WAIT);
-            return Ok(Outcome::Wait { until });
+            return Ok(Outcome::wait(until));
         }
         let aloud = self.ports.storage.contact(key).await?.may_send()
             && self.ports.storage.choices(&key.login).await?.read_receipts;

@@ -118,7 +118,7 @@ impl ToMatrix {
         };
         if matches!(target, Target::Coming) {
             let until = self.ports.clock.now() + limits::millis(limits::EVENT_WAIT);
-            return Ok(Outcome::Wait { until });
+            return Ok(Outcome::wait(until));
         }
         if matches!(incoming, Incoming::Malformed) {
             tracing::warn!(row = row.id.0, "a decrypted message is malformed");
@@ -126,7 +126,7 @@ impl ToMatrix {
         changes.extend(self.speech.readable(arrival.key, &arrival.message.id).await?);
         let effect = self.effect(row, arrival, incoming, &target).await?;
         if let Effect::Wait { until } = effect {
-            return Ok(Outcome::Wait { until });
+            return Ok(Outcome::wait(until));
         }
         if matches!(effect, Effect::Messages(_)) {
             self.room(arrival).await?;

@@ -117,9 +117,24 @@ impl ToNetwork {
         match said {
             Said::Nothing => Ok(Outcome::nothing()),
             Said::Refused(notice) => self.refuse(portal, event, &notice).await,
-            Said::NotBefore(until) => Ok(Outcome::Wait { until }),
-            Said::Saying(saying) => self.forward(portal, &parties, event, *saying).await,
+            Said::NotBefore(until) => self.wait(row, portal, event, until).await,
+            Said::Saying(saying) => self.forward(row, portal, &parties, event, *saying).await,
         }
+    }
+
+    /// The person is told once that their message waits, if it is for longer than a moment.
+    async fn wait(
+        &self,
+        row: &InboxRow,
+        portal: &Portal,
+        event: &Event,
+        until: Timestamp,
+    ) -> Result<Outcome, Failure> {
+        let mut changes = Vec::new();
+        if row.attempts == limits::PENDING_AFTER_TRIES {
+            changes = self.speech.pending(&portal.key, event).await?;
+        }
+        Ok(Outcome::Wait { until, changes })
     }
 
     /// Encrypts an event again for one device that could not read it, and asked for that at
@@ -214,11 +229,13 @@ impl ToNetwork {
             let who = ActAs::Ghost(portal.key.ghost.clone());
             self.ports.cipher.request_key(&who, &event.room, raw).await?;
         }
-        Ok(Outcome::Wait { until: now + limits::millis(limits::ROOM_KEY_RETRY) })
+        let until = now + limits::millis(limits::ROOM_KEY_RETRY);
+        self.wait(row, portal, event, until).await
     }
 
     async fn forward(
         &self,
+        row: &InboxRow,
         portal: &Portal,
         parties: &Parties,
         event: &Event,
@@ -227,7 +244,7 @@ impl ToNetwork {
         let Some(link) = self.links.link(&portal.key.login) else {
             let until = self.ports.clock.now() + limits::millis(limits::LINK_WAIT);
             self.if_sent(saying.hosted, false).await;
-            return Ok(Outcome::Wait { until });
+            return self.wait(row, portal, event, until).await;
         };
         let recipient = recipient(portal, parties, Some(&*link));
         let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());

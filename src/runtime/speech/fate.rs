@@ -49,6 +49,11 @@ impl Speech {
         Ok(self.framed(key, notice, &about, framing).await?.into_iter().collect())
     }
 
+    /// An event of the person waits.
+    pub(crate) async fn pending(&self, key: &PortalKey, event: &Event) -> Said {
+        self.status(key, &event.id, "pending", status::pending(&event.id)).await
+    }
+
     /// The network's server has a message of the person.
     pub(crate) async fn sent(&self, key: &PortalKey, message: &Message) -> Said {
         let Some(event) = &message.event else { return Ok(Vec::new()) };
