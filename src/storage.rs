@@ -20,6 +20,7 @@ mod management_room;
 mod message;
 mod notice;
 mod outbox;
+mod part;
 mod portal;
 mod prekey;
 mod reaction;
@@ -50,8 +51,8 @@ use crate::{
         Entropy, Failure, Storage,
         network::LoginKeys,
         storage::{
-            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, OutboxRow,
-            SaidNotice, SessionKey, StoredSession,
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, MessagePart,
+            OutboxRow, SaidNotice, SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -236,6 +237,14 @@ impl Storage for SqlStorage {
         remote_id: &RemoteMessageId,
     ) -> Result<Option<Message>, Failure> {
         Ok(message::find(&self.database, portal, direction, remote_id).await?)
+    }
+
+    async fn message_parts(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Vec<MessagePart>, Failure> {
+        Ok(part::of(&self.database, portal, remote_id).await?)
     }
 
     async fn message_by_event(

@@ -220,6 +220,8 @@ pub struct OutboundRedaction {
     /// messages, and must not reach a message of the person through one of the same id.
     pub redacts: RemoteMessageId,
     pub direction: Direction,
+    /// Of a message that became several events, this one; without it, all of them.
+    pub part: Option<u32>,
     pub shows: Option<Shown>,
 }
 
@@ -244,6 +246,9 @@ pub struct Shown {
     pub login: LoginId,
     pub from: RemoteAddress,
     pub id: RemoteMessageId,
+    /// Which one it is of several events that show the message, if others follow. The last one stands
+    /// for the message, and only then is it delivered.
+    pub part: Option<u32>,
 }
 
 /// `Debug` of what holds ciphertext, names or numbers names the type and nothing else.

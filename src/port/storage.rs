@@ -101,6 +101,19 @@ pub enum Change {
         remote_id: RemoteMessageId,
         event: OwnedEventId,
     },
+    /// The same of an event that stands for a part of a message; others follow.
+    PartShown {
+        portal: PortalKey,
+        remote_id: RemoteMessageId,
+        number: u32,
+        event: OwnedEventId,
+    },
+    /// The event of that part was redacted.
+    PartRemoved {
+        portal: PortalKey,
+        remote_id: RemoteMessageId,
+        number: u32,
+    },
     /// Moves the delivery state of a message to the network forward, never back.
     MessageDelivery {
         portal: PortalKey,
@@ -212,6 +225,13 @@ pub struct SessionKey {
 pub struct StoredSession {
     pub record: SessionRecord,
     pub identity: RemoteIdentityKey,
+}
+
+/// One event of a message that became several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessagePart {
+    pub number: u32,
+    pub event: OwnedEventId,
 }
 
 /// A notice that may turn out wrong.
@@ -352,6 +372,13 @@ pub trait Storage: KeyStores {
         direction: Direction,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<Message>, Failure>;
+    /// The events of a message of the contact before the one that stands for it, in their order.
+    async fn message_parts(
+        &self,
+        portal: &PortalKey,
+        remote_id: &RemoteMessageId,
+    ) -> Result<Vec<MessagePart>, Failure>;
+    /// The message that an event shows, or shows a part of.
     async fn message_by_event(
         &self,
         room: &RoomId,

@@ -103,7 +103,7 @@ impl Admissions {
             return Ok(match state {
                 // Somebody whom the person wants to hear, later.
                 ContactState::Paused => {
-                    Outcome::Wait { until: now + limits::millis(limits::HELD_WAIT) }
+                    Outcome::wait(now + limits::millis(limits::HELD_WAIT))
                 }
                 _ => Outcome::nothing(),
             });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ruma::OwnedEventId;
+use ruma::{EventId, OwnedEventId};
 
 use super::{
     commit::commit,
@@ -28,7 +28,7 @@ use crate::{
         Failure, NetworkLink, Retry,
         homeserver::REDACTION,
         network::{Accepted, OurBundle},
-        storage::{Change, OutboxRow},
+        storage::{Change, MessagePart, OutboxRow},
     },
 };
 
@@ -96,29 +96,54 @@ impl Outbox {
     }
 
     async fn redaction(&self, redaction: &OutboundRedaction) -> Result<Vec<Change>, Failure> {
-        let OutboundRedaction { portal, redacts, direction, .. } = redaction.clone();
-        let shown = self.ports.storage.message_in(&portal, direction, &redacts).await?;
+        let OutboundRedaction { portal, redacts, direction, part: one, .. } = redaction.clone();
+        let mut changes = Vec::new();
         let mut done = None;
-        if let Some(event) = shown.and_then(|message| message.event) {
-            let event = OutboundEvent {
-                sender: redaction.sender.clone(),
-                room: redaction.room.clone(),
-                transaction_id: redaction.transaction_id.clone(),
-                event_type: REDACTION.to_owned(),
-                content: serde_json::json!({"redacts": event}),
-                shows: None,
-            };
-            match self.ports.homeserver.send(&event).await {
-                Ok(id) => done = Some(id),
-                // Somebody took away the ghost's power in the room. What is seen is then one
-                // reaction too many, which is no reason to set anything aside.
-                Err(failure) if failure.retry == Retry::Never => {
-                    tracing::warn!(lane = ?portal, %failure, "the homeserver refused a redaction");
+        if direction == Direction::ToMatrix {
+            for part in self.ports.storage.message_parts(&portal, &redacts).await? {
+                let MessagePart { number, event } = part;
+                if one.is_none_or(|one| one == number) {
+                    done = self.redact(redaction, &event, Some(number)).await?;
+                    let (portal, remote_id) = (portal.clone(), redacts.clone());
+                    changes.push(Change::PartRemoved { portal, remote_id, number });
                 }
-                Err(failure) => return Err(failure),
             }
         }
-        Ok(redaction.shows.clone().map(|shown| self.shown(shown, done)).unwrap_or_default())
+        let shown = self.ports.storage.message_in(&portal, direction, &redacts).await?;
+        let event = shown.and_then(|message| message.event).filter(|_| one.is_none());
+        if let Some(event) = event {
+            done = self.redact(redaction, &event, None).await?;
+        }
+        changes.extend(
+            redaction.shows.clone().into_iter().flat_map(|it| self.shown(it, done.clone())),
+        );
+        Ok(changes)
+    }
+
+    async fn redact(
+        &self,
+        redaction: &OutboundRedaction,
+        event: &EventId,
+        part: Option<u32>,
+    ) -> Result<Option<OwnedEventId>, Failure> {
+        let OutboundRedaction { sender, room, transaction_id, portal, .. } = redaction.clone();
+        let transaction_id = match part {
+            Some(part) => self.ports.namer.transaction_id(&[&transaction_id, &part.to_string()]),
+            None => transaction_id,
+        };
+        let (event_type, content) = (REDACTION.to_owned(), serde_json::json!({"redacts": event}));
+        let event =
+            OutboundEvent { sender, room, transaction_id, event_type, content, shows: None };
+        match self.ports.homeserver.send(&event).await {
+            Ok(id) => Ok(Some(id)),
+            // Somebody took away the ghost's power in the room. What is seen is then one reaction too
+            // many, which is no reason to set anything aside.
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(lane = ?portal, %failure, "the homeserver refused a redaction");
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn notice(&self, notice: &OutboundNotice) -> Result<Vec<Change>, Failure> {
@@ -142,9 +167,13 @@ impl Outbox {
 
     /// What is true once a message of the network has been shown.
     fn shown(&self, shown: Shown, event: Option<OwnedEventId>) -> Vec<Change> {
-        let Shown { login, from, id: remote_id } = shown;
+        let Shown { login, from, id: remote_id, part } = shown;
         let ghost = self.ports.namer.ghost_key(&from.user);
         let portal = PortalKey { login: login.clone(), ghost };
+        if let Some(number) = part {
+            let shown = event.map(|event| Change::PartShown { portal, remote_id, number, event });
+            return shown.into_iter().collect();
+        }
         let receipt = OutboundReceipt {
             login,
             to: from,

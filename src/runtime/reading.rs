@@ -65,15 +65,18 @@ impl Reading {
     ) -> Result<Option<Message>, Failure> {
         let (storage, room) = (&self.ports.storage, &read.room);
         let theirs = |message: &Message| message.direction == Direction::ToMatrix;
+        // Of several events, the last one must be read.
+        let whole = |message: &Message| message.event.as_deref() == Some(event);
         let known = storage.message_by_event(room, event).await?;
-        if let Some(known) = known.filter(theirs) {
+        if let Some(known) = known.filter(theirs).filter(whole) {
             return Ok(Some(known));
         }
         let ghost = ActAs::Ghost(portal.key.ghost.clone());
         let homeserver = &self.ports.homeserver;
         for before in homeserver.messages_before(&ghost, room, event, READ_LOOK_BACK).await? {
             let known = storage.message_by_event(room, &before).await?;
-            if let Some(known) = known.filter(theirs) {
+            let whole = |message: &Message| message.event.as_ref() == Some(&before);
+            if let Some(known) = known.filter(theirs).filter(whole) {
                 return Ok(Some(known));
             }
         }

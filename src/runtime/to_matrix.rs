@@ -6,6 +6,7 @@
 //! it can only send the same event under the same transaction id.
 
 mod arrival;
+mod edit;
 mod file;
 mod reaction;
 mod target;
@@ -54,6 +55,8 @@ enum Effect {
     Messages(Vec<Part>),
     /// No message, but these.
     Changes(Vec<Change>),
+    /// These events of the ghost, and these changes.
+    Both(Vec<Part>, Vec<Change>),
 }
 
 /// The path to Matrix.
@@ -128,7 +131,7 @@ impl ToMatrix {
         if let Effect::Wait { until } = effect {
             return Ok(Outcome::wait(until));
         }
-        if matches!(effect, Effect::Messages(_)) {
+        if matches!(effect, Effect::Messages(_) | Effect::Both(..)) {
             self.room(arrival).await?;
         }
         // Whatever the message is: its session has taken the new key, so that this is not said again.
@@ -140,6 +143,11 @@ impl ToMatrix {
         match effect {
             Effect::Nothing | Effect::Wait { .. } => {}
             Effect::Changes(more) => {
+                changes.extend(more);
+                changes.push(self.in_map(arrival));
+            }
+            Effect::Both(parts, more) => {
+                changes.extend(self.messages(arrival, &parts).await?);
                 changes.extend(more);
                 changes.push(self.in_map(arrival));
             }
@@ -162,7 +170,9 @@ impl ToMatrix {
         Ok(match incoming {
             Incoming::Nothing => Effect::Nothing,
             Incoming::Text(text) => Effect::messages(text.contents(target.event())),
-            Incoming::Edit { text, .. } => Effect::messages(text.replacing(target.theirs())),
+            Incoming::Edit { target: id, text } => {
+                return self.edit(arrival, &id, &text, target).await;
+            }
             Incoming::Reaction { target: id, emoji } => {
                 let room = self.room(arrival).await?;
                 let (event, emoji) = (target.event(), emoji.as_deref());
@@ -192,8 +202,9 @@ impl ToMatrix {
         let room = self.room(arrival).await?;
         let mut changes = Vec::with_capacity(parts.len() + 1);
         for (number, part) in parts.iter().enumerate() {
-            let shows = (number + 1 == parts.len()).then(|| arrival.shown());
-            changes.push(self.event(arrival, &room, number, part, shows).await?);
+            let more = number + 1 < parts.len();
+            let shown = Shown { part: more.then(|| number_of(number)), ..arrival.shown() };
+            changes.push(self.event(arrival, &room, number, part, shown).await?);
         }
         Ok(changes)
     }
@@ -222,7 +233,7 @@ impl ToMatrix {
         room: &OwnedRoomId,
         number: usize,
         part: &Part,
-        shows: Option<Shown>,
+        shown: Shown,
     ) -> Result<Change, Failure> {
         let Arrival { login, key, message } = arrival;
         let sender = arrival.sender();
@@ -237,7 +248,7 @@ impl ToMatrix {
             room: room.clone(),
             event_type: "m.room.encrypted".to_owned(),
             content,
-            shows,
+            shows: Some(shown),
         })))
     }
 
@@ -271,6 +282,10 @@ impl ToMatrix {
             arrival.add(OutboxItem::Receipt(receipt)),
         ]))
     }
+}
+
+fn number_of(part: usize) -> u32 {
+    u32::try_from(part).expect("a message has less than four billion parts")
 }
 
 impl Effect {

@@ -4,7 +4,7 @@ use super::{
     choices, contact, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, portal,
+    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, part, portal,
     prekey, reaction, reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
@@ -86,6 +86,12 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
         Change::MessageAdded(message) => message::add(writer, message).await,
         Change::MessageShown { portal, remote_id, event } => {
             message::set_event(writer, portal, remote_id, event).await
+        }
+        Change::PartShown { portal, remote_id, number, event } => {
+            part::add(writer, portal, remote_id, *number, event).await
+        }
+        Change::PartRemoved { portal, remote_id, number } => {
+            part::remove(writer, portal, remote_id, *number).await
         }
         Change::MessageDelivery { portal, remote_id, delivery } => {
             message::move_forward(writer, portal, remote_id, Direction::ToNetwork, *delivery).await

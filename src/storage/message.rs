@@ -156,7 +156,7 @@ pub(super) async fn by_event(
     room: &RoomId,
     event: &EventId,
 ) -> Result<Option<Message>, Error> {
-    let row: Option<MessageRow> = sqlx::query_as(
+    let whole: Option<MessageRow> = sqlx::query_as(
         "select message.login, message.ghost, message.direction, message.remote_id,
                 message.event, message.delivery, message.at
          from message
@@ -167,7 +167,32 @@ pub(super) async fn by_event(
     .bind(room.as_str())
     .fetch_optional(database.reader())
     .await?;
+    let row = match whole {
+        Some(row) => Some(row),
+        None => by_part(database, room, event).await?,
+    };
     row.map(MessageRow::read).transpose()
+}
+
+async fn by_part(
+    database: &Database,
+    room: &RoomId,
+    event: &EventId,
+) -> Result<Option<MessageRow>, Error> {
+    let row = sqlx::query_as(
+        "select message.login, message.ghost, message.direction, message.remote_id,
+                message.event, message.delivery, message.at
+         from message_part part
+         join message on message.login = part.login and message.ghost = part.ghost
+           and message.remote_id = part.remote_id and message.direction = 'to_matrix'
+         join portal on portal.login = message.login and portal.ghost = message.ghost
+         where part.event = $1 and portal.room = $2",
+    )
+    .bind(event.as_str())
+    .bind(room.as_str())
+    .fetch_optional(database.reader())
+    .await?;
+    Ok(row)
 }
 
 pub(super) async fn count_retry(

@@ -157,7 +157,7 @@ fn parts_of(incoming: &Incoming, event: Option<&EventId>) -> Vec<Part> {
     let messages = |contents: Vec<Value>| contents.into_iter().map(Part::message).collect();
     match incoming {
         Incoming::Text(text) => messages(text.contents(event)),
-        Incoming::Edit { text, .. } => messages(text.replacing(event)),
+        Incoming::Edit { text, .. } => messages(text.replacing(&Vec::from_iter(event)).contents),
         Incoming::Media(media) => {
             let thumbnail_file = media.thumbnail().map(|_| json!("thumbnail"));
             media.parts(&Uploaded { file: json!("file"), length: 1234, thumbnail_file }, event)

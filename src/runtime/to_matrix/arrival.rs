@@ -31,6 +31,7 @@ impl Arrival<'_> {
             login: self.login.id.clone(),
             from: self.message.from.clone(),
             id: self.message.id.clone(),
+            part: None,
         }
     }
 
@@ -52,12 +53,36 @@ impl Arrival<'_> {
             portal: self.key.clone(),
             redacts,
             direction: Direction::ToMatrix,
+            part: None,
             shows,
         }))
     }
 }
 
 impl ToMatrix {
+    /// A redaction of one event of a message that became several.
+    pub(super) fn part_redaction(
+        &self,
+        arrival: &Arrival<'_>,
+        room: &RoomId,
+        redacts: &RemoteMessageId,
+        part: u32,
+    ) -> Change {
+        let Arrival { key, .. } = arrival;
+        let number = part.to_string();
+        let about = ["surplus", &key.login.0, &key.ghost.0, &redacts.0, &number];
+        arrival.add(OutboxItem::Redaction(OutboundRedaction {
+            sender: arrival.sender(),
+            room: room.to_owned(),
+            transaction_id: self.ports.namer.transaction_id(&about),
+            portal: (*key).clone(),
+            redacts: redacts.clone(),
+            direction: Direction::ToMatrix,
+            part: Some(part),
+            shows: None,
+        }))
+    }
+
     /// The same for the same thing, whenever it is done.
     pub(super) fn transaction_id(
         &self,

@@ -9,7 +9,7 @@ use crate::{
         ids::{Lane, PortalKey, RemoteMessageId},
         item::Destination,
     },
-    port::Failure,
+    port::{Failure, storage::MessagePart},
 };
 
 /// An earlier message, as it is known now.
@@ -19,6 +19,8 @@ pub(super) enum Target {
         event: OwnedEventId,
         /// Whose message it is.
         direction: Direction,
+        /// The events before that one, if it took several.
+        before: Vec<MessagePart>,
     },
     /// Its event is on its way to the homeserver.
     Coming,
@@ -37,9 +39,26 @@ impl Target {
     /// The event if the contact made it, who may change nothing else.
     pub(super) fn theirs(&self) -> Option<&EventId> {
         match self {
-            Self::Event { event, direction: Direction::ToMatrix } => Some(event),
+            Self::Event { event, direction: Direction::ToMatrix, .. } => Some(event),
             _ => None,
         }
+    }
+
+    /// All events of a message of the contact, in their order.
+    pub(super) fn all_of_theirs(&self) -> Vec<&EventId> {
+        let before = match self {
+            Self::Event { before, .. } => before.as_slice(),
+            Self::Coming | Self::Unknown => &[],
+        };
+        let theirs = self.theirs();
+        let before = before.iter().filter(|_| theirs.is_some()).map(|part| &*part.event);
+        before.chain(theirs).collect()
+    }
+
+    /// The number of an event before the one that stands for the message.
+    pub(super) fn number(&self, event: &EventId) -> Option<u32> {
+        let Self::Event { before, .. } = self else { return None };
+        before.iter().find(|part| part.event == event).map(|part| part.number)
     }
 }
 
@@ -64,6 +83,11 @@ impl ToMatrix {
             message = storage.message_by_remote(key, id).await?.unwrap_or(message);
         }
         let Message { event, direction, .. } = message;
-        Ok(event.map_or(Target::Unknown, |event| Target::Event { event, direction }))
+        let Some(event) = event else { return Ok(Target::Unknown) };
+        let before = match direction {
+            Direction::ToMatrix => storage.message_parts(key, id).await?,
+            Direction::ToNetwork => Vec::new(),
+        };
+        Ok(Target::Event { event, direction, before })
     }
 }

@@ -207,6 +207,7 @@ impl ToNetwork {
                 portal: key.clone(),
                 redacts,
                 direction: Direction::ToNetwork,
+                part: None,
                 shows: None,
             };
             let lane = Lane::Portal(key.clone());

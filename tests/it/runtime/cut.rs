@@ -24,8 +24,8 @@ use causeway::{
         Failure, KeyStores, Storage,
         network::LoginKeys,
         storage::{
-            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, OutboxRow, SaidNotice,
-            SessionKey, StoredSession,
+            Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, MessagePart, OutboxRow,
+            SaidNotice, SessionKey, StoredSession,
         },
     },
     signal::PreKey,
@@ -203,6 +203,7 @@ storage! {
     fn session(key: &SessionKey) -> Option<StoredSession>;
     fn message_by_remote(portal: &PortalKey, remote_id: &RemoteMessageId) -> Option<Message>;
     fn message_in(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<Message>;
+    fn message_parts(portal: &PortalKey, remote_id: &RemoteMessageId) -> Vec<MessagePart>;
     fn message_by_event(room: &RoomId, event: &EventId) -> Option<Message>;
     fn reaction_on(portal: &PortalKey, direction: Direction, target: &RemoteMessageId) -> Option<RemoteMessageId>;
     fn reaction_target(portal: &PortalKey, direction: Direction, remote_id: &RemoteMessageId) -> Option<RemoteMessageId>;

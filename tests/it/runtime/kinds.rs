@@ -261,6 +261,47 @@ async fn a_borrowed_id_deletes_nothing_of_the_person() {
     assert_eq!(stage.homeserver.redacted(), [reaction]);
 }
 
+/// 65,536 characters do not fit into an event. What is about such a message is about all of its events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_message_is_corrected_and_deleted_as_a_whole() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.network.contact_writes(&"word ".repeat(12_000));
+    stage.until("all of it", || stage.homeserver.shown().len() > 2).await;
+    stage.until("taken", || stage.network.unacknowledged() == 0).await;
+    stage.pass(std::time::Duration::from_secs(2)).await;
+    let parts: Vec<String> = stage.homeserver.shown_ids().iter().map(ToString::to_string).collect();
+    let (last, before) = parts.split_last().unwrap();
+    // Each part stands for the message.
+    let first = EventId::parse(&before[0]).unwrap();
+    let answer = stage.answer(&room, &first, "so much?");
+    stage.push(vec![answer], &[]).await;
+    stage.until("an answer", || stage.screen() == ["so much?"]).await;
+    let quoted = Some(RemoteMessageId("C1".to_owned()));
+    assert_eq!(stage.network.contact.lock().unwrap().answers, [quoted]);
+
+    stage.network.contact_says(message::encode_edit(&own("C1"), "short", 1).unwrap());
+    stage.until("the edit", || stage.homeserver.shown().len() == parts.len() + 1).await;
+    let edit = stage.homeserver.contents().pop().unwrap();
+    assert_eq!(edit["m.relates_to"]["event_id"], **last);
+    stage.until("the rest gone", || stage.homeserver.redacted() == before).await;
+    // Once more, and the whole.
+    stage.network.contact_says(message::encode_edit(&own("C1"), "shorter", 2).unwrap());
+    stage.until("the edit", || stage.homeserver.shown().len() == parts.len() + 2).await;
+    stage.network.contact_says(message::encode_deletion(&own("C1")).unwrap());
+    stage.until("all gone", || stage.homeserver.redacted() == parts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_a_long_message_deletes_every_part() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.contact_writes(&"word ".repeat(12_000));
+    stage.network.contact_says(message::encode_deletion(&own("C1")).unwrap());
+    stage.until("a deletion", || stage.homeserver.redacted().len() > 2).await;
+    stage.until("taken", || stage.network.unacknowledged() == 0).await;
+    let shown = stage.homeserver.shown_ids();
+    assert_eq!(stage.homeserver.redacted(), Vec::from_iter(shown.iter().map(ToString::to_string)));
+}
+
 /// Whoever was offline gets everything at once: what is about a message waits for the message.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_together_keeps_its_relations() {

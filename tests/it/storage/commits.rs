@@ -19,7 +19,7 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        draft, ghost, hosted, keys, login, login_id, message, outbox_envelope, outbox_event,
+        draft, event, ghost, hosted, keys, login, login_id, message, outbox_envelope, outbox_event,
         person, portal, portal_key, portal_lane, prekey, remote_id, room, session_key, text_of,
         transaction, with_logins,
     },
@@ -66,11 +66,12 @@ async fn changes_stand_together_in_any_order(place: Place) {
     assert!(storage.portal(&portal_key("l1", "g1")).await.unwrap().is_some());
 }
 
-const TABLES_WITH_LOGIN: [&str; 12] = [
+const TABLES_WITH_LOGIN: [&str; 13] = [
     "prekey",
     "portal",
     "session",
     "message",
+    "message_part",
     "reaction",
     "retry",
     "hosted_media",
@@ -95,6 +96,12 @@ fn belongings(login: &str) -> Vec<Change> {
             identity: RemoteIdentityKey::from_bytes([1; 32]),
         },
         Change::MessageAdded(message),
+        Change::PartShown {
+            portal: portal_key(login, "g1"),
+            remote_id: remote_id("M1"),
+            number: 0,
+            event: event("part"),
+        },
         Change::ReactionSaved(Reaction {
             portal: portal_key(login, "g1"),
             direction: Direction::ToMatrix,

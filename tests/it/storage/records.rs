@@ -31,6 +31,7 @@ on_both!(
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
     a_message_is_found_by_the_room_of_its_portal,
+    the_parts_of_a_message_lead_to_it,
     messages_are_read_in_their_order_and_once,
     a_side_has_one_reaction_to_a_message,
     retries_are_counted,
@@ -203,6 +204,41 @@ async fn a_message_is_found_by_the_room_of_its_portal(place: Place) {
     storage.commit(vec![read]).await.unwrap();
     let found = storage.message_by_remote(&key, &id).await.unwrap().unwrap();
     assert_eq!(found.delivery, Delivery::Sent);
+}
+
+async fn the_parts_of_a_message_lead_to_it(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let (key, id) = (portal_key("l1", "g1"), remote_id("M1"));
+    let part = |number, name: &str| Change::PartShown {
+        portal: key.clone(),
+        remote_id: id.clone(),
+        number,
+        event: event(name),
+    };
+    let changes = vec![
+        Change::PortalSaved(portal("l1", "g1", Some(room("a")))),
+        // Ours has the same id, and no parts.
+        Change::MessageAdded(message(Direction::ToNetwork, "M1")),
+        Change::MessageAdded(message(Direction::ToMatrix, "M1")),
+        part(1, "second"),
+        part(0, "first"),
+        part(0, "first"),
+    ];
+    storage.commit(changes).await.unwrap();
+    let found = storage.message_by_event(&room("a"), &event("second")).await.unwrap().unwrap();
+    assert_eq!((found.direction, found.remote_id), (Direction::ToMatrix, id.clone()));
+    assert_eq!(storage.message_by_event(&room("b"), &event("second")).await.unwrap(), None);
+    let parts = async || {
+        let parts = storage.message_parts(&key, &id).await.unwrap();
+        parts.into_iter().map(|part| (part.number, part.event)).collect::<Vec<_>>()
+    };
+    assert_eq!(parts().await, [(0, event("first")), (1, event("second"))]);
+    let (portal, remote_id) = (key.clone(), id.clone());
+    storage.commit(vec![Change::PartRemoved { portal, remote_id, number: 0 }]).await.unwrap();
+    assert_eq!(parts().await, [(1, event("second"))]);
+    let theirs = storage.message_in(&key, Direction::ToMatrix, &id).await.unwrap().unwrap();
+    assert_eq!(theirs.direction, Direction::ToMatrix);
 }
 
 async fn messages_are_read_in_their_order_and_once(place: Place) {
