@@ -1,6 +1,7 @@
 //! Files that people send each other, in what both sides say of them: which file becomes what, with
 //! which words, sizes and pictures. It must not know how a file is moved, encrypted or kept, or where.
 
+mod caption;
 mod kind;
 mod name;
 pub mod picture;
@@ -8,6 +9,7 @@ mod to_matrix;
 mod to_network;
 mod waveform;
 
+pub use caption::recaptioned;
 pub use causeway_wire::message::{MediaContent, MediaFile};
 pub use kind::{AUDIO, CONVERTED, IMAGES, VIDEOS};
 pub use to_matrix::{IncomingMedia, Uploaded};

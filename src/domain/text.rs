@@ -1,11 +1,13 @@
 //! What is said, in and out of the network's messages: translation, protobuf and padding together.
 
+mod correction;
+
 use causeway_wire::{
     message::{self, Call, Edit, Media, MessageContent, Quote, Reaction},
     stanza::Personal,
 };
 use rand::CryptoRng;
-use ruma::{EventId, OwnedEventId};
+use ruma::EventId;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,6 +20,8 @@ use super::{
     notice::{Content, Notice},
     part::Part,
 };
+
+pub use self::correction::Replaced;
 
 /// Stands before a text that replaces an earlier one and is shown beside it.
 pub(super) const EDIT_MARKER: &str = "\u{270f}\u{fe0f} ";
@@ -33,10 +37,11 @@ pub enum Incoming {
         target: RemoteMessageId,
         emoji: Option<String>,
     },
-    /// A text that replaces the earlier message `target`.
+    /// A text that replaces the earlier message `target`, or the words that stand with its file.
     Edit {
         target: RemoteMessageId,
         text: IncomingText,
+        is_caption: bool,
     },
     /// The contact deleted the earlier message `target`.
     Deletion {
@@ -114,52 +119,6 @@ impl IncomingText {
         }
         contents
     }
-
-    /// The same for a text that replaces the `earlier` events of a message. It may take fewer than
-    /// those. Where none is known, or it takes more, it is a new message with a marker: nothing of it is
-    /// lost.
-    pub fn replacing(&self, earlier: &[&EventId]) -> Replaced {
-        let parts = markup::to_matrix_parts(&self.body);
-        let (last, before) = match earlier.split_last() {
-            Some((last, before)) if parts.len() <= earlier.len() => (*last, before),
-            earlier => {
-                let body = format!("{EDIT_MARKER}{}", self.body);
-                let answered = earlier.map(|(last, _)| *last);
-                let contents = Self::new(body, Form::Markup, None).contents(answered);
-                return Replaced { contents, surplus: Vec::new() };
-            }
-        };
-        // The last event stands for the message, and stays.
-        let (kept, surplus) = before.split_at(parts.len().saturating_sub(1));
-        let events = kept.iter().copied().chain([last]);
-        Replaced {
-            contents: parts
-                .iter()
-                .zip(events)
-                .map(|(text, event)| replacing(text, event))
-                .collect(),
-            surplus: surplus.iter().map(|event| (*event).to_owned()).collect(),
-        }
-    }
-}
-
-/// How a correction is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replaced {
-    /// The contents of `m.room.message` events, in order.
-    pub contents: Vec<Value>,
-    /// Events that nothing is left for.
-    pub surplus: Vec<OwnedEventId>,
-}
-
-fn replacing(text: &MatrixText, event: &EventId) -> Value {
-    json!({
-        "msgtype": "m.text",
-        // For clients that know no edits. An event has no room for the whole text twice.
-        "body": format!("* {}", shortened(&text.body)),
-        "m.new_content": content(text),
-        "m.relates_to": {"rel_type": "m.replace", "event_id": event},
-    })
 }
 
 /// At most [`limits::QUOTE_CHARS_MAX`] characters of a text, and a sign that there was more.
@@ -256,9 +215,10 @@ pub fn incoming(padded: &[u8]) -> Incoming {
         MessageContent::Reaction(Reaction { target, emoji }) => {
             Incoming::Reaction { target: RemoteMessageId(target.id), emoji }
         }
-        MessageContent::Edit(Edit { target, text }) => Incoming::Edit {
+        MessageContent::Edit(Edit { target, text, is_caption }) => Incoming::Edit {
             target: RemoteMessageId(target.id),
             text: IncomingText::new(text.body, Form::Markup, None),
+            is_caption,
         },
         MessageContent::Deletion(target) => {
             Incoming::Deletion { target: RemoteMessageId(target.id) }
@@ -379,58 +339,6 @@ mod tests {
         let related = contents.iter().filter(|content| !content["m.relates_to"].is_null());
         assert!(contents.len() > 1);
         assert_eq!(related.count(), 1);
-    }
-
-    fn edit_of(body: &str) -> IncomingText {
-        let target = message::Target { chat: None, from_me: true, id: "ABC".to_owned() };
-        let encoded = message::encode_edit(&target, body, 1).unwrap();
-        let incoming = incoming(&message::pad(encoded, &mut StdRng::seed_from_u64(1)));
-        assert_eq!(incoming.about(), Some(RemoteMessageId("ABC".to_owned())));
-        let Incoming::Edit { text, .. } = incoming else { unreachable!("no edit") };
-        text
-    }
-
-    #[test]
-    fn an_edit_replaces_its_event_or_is_a_new_message() {
-        let event = ruma::event_id!("$1");
-        let replaced = edit_of("*new*").replacing(&[event]).contents;
-        let formatted = "<strong>new</strong>";
-        assert_eq!(replaced[0]["m.new_content"]["formatted_body"], formatted);
-        assert_eq!(replaced[0]["m.relates_to"]["event_id"], "$1");
-        let anew = edit_of("*new*").replacing(&[]).contents;
-        assert_eq!(anew[0]["body"], "\u{270f}\u{fe0f} *new*");
-        assert!(anew[0]["m.relates_to"].is_null());
-        // Too long for one event: nothing is replaced by half of it.
-        let parts = edit_of(&"word ".repeat(12_000)).replacing(&[event]).contents;
-        assert!(parts.len() > 1);
-        assert_eq!(parts[0]["m.relates_to"], json!({"m.in_reply_to": {"event_id": "$1"}}));
-    }
-
-    #[test]
-    fn an_edit_takes_as_many_events_as_it_needs() {
-        let events = ["$1", "$2", "$3"].map(|id| EventId::parse(id).unwrap());
-        let earlier: Vec<&EventId> = events.iter().map(|event| &**event).collect();
-        let about = |body: &str| {
-            let Replaced { contents, surplus } = edit_of(body).replacing(&earlier);
-            let of = |content: &Value| content["m.relates_to"]["event_id"].to_string();
-            (contents.iter().map(of).collect::<Vec<_>>().join(" "), surplus)
-        };
-        assert_eq!(about("short"), (r#""$3""#.to_owned(), events[..2].to_vec()));
-        let (contents, surplus) = about(&"word ".repeat(6_000));
-        assert_eq!((contents.as_str(), surplus), (r#""$1" "$3""#, events[1..2].to_vec()));
-    }
-
-    /// The longest edit that replaces still fits into an encrypted event (client-server API, "Size
-    /// limits"): base64 takes a third on top, and keys, ids and signatures the rest.
-    #[test]
-    fn the_longest_edit_fits_into_an_event() {
-        let event = ruma::event_id!("$1");
-        let mut longest = "\u{1}".repeat(markup::MATRIX_TEXT_BYTES_MAX / 6 - 1);
-        let replaced = edit_of(&longest).replacing(&[event]).contents;
-        assert_eq!(replaced.len(), 1);
-        assert!(replaced[0].to_string().len() * 4 / 3 < 64_000);
-        longest.push_str("\u{1}\u{1}");
-        assert!(edit_of(&longest).replacing(&[event]).contents.len() > 1);
     }
 
     #[test]

@@ -170,7 +170,10 @@ impl ToMatrix {
         Ok(match incoming {
             Incoming::Nothing => Effect::Nothing,
             Incoming::Text(text) => Effect::messages(text.contents(target.event())),
-            Incoming::Edit { target: id, text } => {
+            Incoming::Edit { text, is_caption: true, .. } => {
+                return self.caption(arrival, &text, target).await;
+            }
+            Incoming::Edit { target: id, text, is_caption: false } => {
                 return self.edit(arrival, &id, &text, target).await;
             }
             Incoming::Reaction { target: id, emoji } => {

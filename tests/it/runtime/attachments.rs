@@ -21,6 +21,14 @@ use causeway_wire::{
 use futures_util::StreamExt as _;
 use ruma::OwnedRoomId;
 use serde_json::{Value, json};
+use waproto::{
+    buffa::MessageField,
+    codec::message_to_vec,
+    whatsapp::{
+        Message, MessageKey,
+        message::{DocumentMessage, ProtocolMessage, protocol_message::Type},
+    },
+};
 
 use super::{
     cut::{Cut, at_every_write},
@@ -157,6 +165,45 @@ async fn a_document_of_the_contact_reaches_the_room() {
         assert_eq!(content["body"], "the minutes");
         assert_eq!(opened(&stage, &content), bytes(size));
     }
+}
+
+/// The contact's app changes the words with a file.
+fn recaptions(id: &str, caption: Option<&str>) -> Vec<u8> {
+    let document = DocumentMessage { caption: caption.map(str::to_owned), ..Default::default() };
+    let edited = Message { document_message: MessageField::some(document), ..Default::default() };
+    let key = MessageKey { from_me: Some(true), id: Some(id.to_owned()), ..Default::default() };
+    let step = ProtocolMessage {
+        key: MessageField::some(key),
+        r#type: Some(Type::MESSAGE_EDIT),
+        edited_message: MessageField::some(edited),
+        ..Default::default()
+    };
+    message_to_vec(&Message { protocol_message: MessageField::some(step), ..Default::default() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_corrects_the_words_with_a_document() {
+    let (stage, _) = Stage::connected().await;
+    stage.network.contact_says(contacts_document(&stage, b"minutes"));
+    // At once, so that the file is still on its way.
+    stage.network.contact_says(recaptions("C1", Some("*the* minutes")));
+    stage.network.contact_says(recaptions("C1", None));
+    stage.until("two edits", || stage.homeserver.shown().len() == 3).await;
+    let contents = stage.homeserver.contents();
+    let event = stage.homeserver.shown_ids()[0].clone();
+    for (edit, body) in [(&contents[1], "*the* minutes"), (&contents[2], "minutes.pdf")] {
+        assert_eq!(edit["m.relates_to"], json!({"rel_type": "m.replace", "event_id": event}));
+        let now = &edit["m.new_content"];
+        assert_eq!((&now["body"], &now["file"]), (&json!(body), &contents[0]["file"]));
+        assert_eq!((&now["filename"], &now["msgtype"]), (&json!("minutes.pdf"), &json!("m.file")));
+    }
+    // Of what the bridge does not know, the words are shown.
+    stage.network.contact_says(recaptions("elsewhere", Some("lost words")));
+    stage.network.contact_says(recaptions("elsewhere", None));
+    stage.until("them", || stage.homeserver.shown().len() == 5).await;
+    let shown = stage.homeserver.shown();
+    assert!(shown[3].ends_with(" lost words"), "{shown:?}");
+    assert!(shown[4].contains("cannot show yet (edit)"), "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

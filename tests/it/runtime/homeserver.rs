@@ -35,6 +35,8 @@ use super::{
 };
 
 pub(super) const PERSON: &str = "@alice:example.org";
+/// The room key of our own users, which they have.
+const OWN_KEY: &str = "own";
 pub(super) const BOT: &str = "@bot:example.org";
 
 #[derive(Default)]
@@ -301,6 +303,10 @@ impl Homeserver for FakeHomeserver {
         if !state.timeline.iter().any(|(known, _)| *known == id) {
             let by = is_message(event).then(|| event.sender.clone());
             state.timeline.push((id.clone(), by));
+            let (sender, content) = (self.user_id(&event.sender), &event.content);
+            let kept = json!({"type": event.event_type, "room_id": event.room, "sender": sender,
+                "event_id": id, "content": content});
+            state.archive.insert(id.clone(), kept);
         }
         Trouble::befall(trouble, id)
     }
@@ -476,6 +482,8 @@ impl RoomCipher for FakeHomeserver {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
         state.encryptions += 1;
-        Ok(json!({"nonce": state.encryptions, "plain": plain.content}))
+        state.keys.insert(OWN_KEY.to_owned());
+        let nonce = state.encryptions;
+        Ok(json!({"nonce": nonce, "room_key": OWN_KEY, "plain": plain.content}))
     }
 }

@@ -23,6 +23,8 @@ pub struct Edit {
     pub target: Target,
     /// What the message says now. Which message it answers is as before.
     pub text: Text,
+    /// The words stand with a file, which stays as it is. Without any, they are gone.
+    pub is_caption: bool,
 }
 
 /// Writes an edit, without padding. `edited_at_ms` is in milliseconds of Unix time.
@@ -74,9 +76,17 @@ pub(super) fn read(step: &[u8]) -> Result<MessageContent, MessageError> {
         Some(REVOKE) => target(step)?
             .map_or(MessageContent::Unsupported { kind: "deletion" }, MessageContent::Deletion),
         Some(EDIT) => match (target(step)?, edited(step)?) {
-            (Some(target), Edited::Text(text)) => MessageContent::Edit(Edit { target, text }),
-            (_, Edited::Text(_)) => MessageContent::Unsupported { kind: "edit" },
-            (_, Edited::File(caption)) => Described::content("edit", caption.into_iter().collect()),
+            (Some(target), Edited::Text(text)) => {
+                MessageContent::Edit(Edit { target, text, is_caption: false })
+            }
+            (Some(target), Edited::Caption(caption)) => {
+                let text = Text { body: caption.unwrap_or_default(), quote: None };
+                MessageContent::Edit(Edit { target, text, is_caption: true })
+            }
+            (None, Edited::Caption(caption)) => {
+                Described::content("edit", caption.into_iter().collect())
+            }
+            (_, Edited::Text(_) | Edited::Other) => MessageContent::Unsupported { kind: "edit" },
         },
         Some(_) | None => MessageContent::Silent { kind: "protocol" },
     })
@@ -89,18 +99,19 @@ fn target(step: &[u8]) -> Result<Option<Target>, MessageError> {
 /// What a message says once it is edited.
 enum Edited {
     Text(Text),
-    /// Other words with a file, or without: the file itself cannot be edited.
-    File(Option<String>),
+    /// Other words with a file, or none any more: the file itself cannot be edited.
+    Caption(Option<String>),
+    Other,
 }
 
 fn edited(step: &[u8]) -> Result<Edited, MessageError> {
     let edited = bytes_of(step, tags::EDITED_MESSAGE)?;
-    let Some((field, value)) = meaning(edited)? else { return Ok(Edited::File(None)) };
+    let Some((field, value)) = meaning(edited)? else { return Ok(Edited::Other) };
     let body = match Kind::of(field) {
         Kind::Conversation => value,
         Kind::ExtendedText => bytes_of(value, waproto::tags::message::extended_text_message::TEXT)?,
-        Kind::Media => return Ok(Edited::File(media::caption(field, value))),
-        _ => return Ok(Edited::File(None)),
+        Kind::Media => return Ok(Edited::Caption(media::caption(field, value))),
+        _ => return Ok(Edited::Other),
     };
     Ok(Edited::Text(Text { body: text(body)?, quote: None }))
 }

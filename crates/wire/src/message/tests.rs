@@ -153,7 +153,8 @@ fn target_of(id: &str) -> Target {
 #[test]
 fn an_edit_and_a_deletion_name_their_message() {
     let target = target_of("ABC");
-    let edit = Edit { target: target.clone(), text: Text { body: "new".to_owned(), quote: None } };
+    let text = Text { body: "new".to_owned(), quote: None };
+    let edit = Edit { target: target.clone(), text, is_caption: false };
     let edited = encode_edit(&target, "new", 1_700_000_000_000).unwrap();
     let deleted = encode_deletion(&target).unwrap();
     assert_eq!(decode(&edited).unwrap().content, MessageContent::Edit(edit.clone()));
@@ -174,15 +175,33 @@ fn an_edit_and_a_deletion_name_their_message() {
 }
 
 #[test]
-fn an_edit_of_something_else_than_text_is_told() {
-    let edited = Message {
-        image_message: MessageField::some(ImageMessage::default()),
-        ..Default::default()
+fn an_edit_of_a_caption_keeps_the_file() {
+    let step = |caption: Option<&str>, key| {
+        let image = ImageMessage { caption: caption.map(str::to_owned), ..Default::default() };
+        let edited = Message { image_message: MessageField::some(image), ..Default::default() };
+        let step = ProtocolMessage {
+            key,
+            r#type: Some(Type::MESSAGE_EDIT),
+            edited_message: MessageField::some(edited),
+            ..Default::default()
+        };
+        Message { protocol_message: MessageField::some(step), ..Default::default() }
     };
+    let key = || MessageField::some(target_of("ABC").to_key());
+    for (caption, body) in [(Some("new"), "new"), (None, "")] {
+        let text = Text { body: body.to_owned(), quote: None };
+        let edit = Edit { target: target_of("ABC"), text, is_caption: true };
+        check(&step(caption, key()), &MessageContent::Edit(edit));
+    }
+    let unknown = MessageField::none();
+    check(&step(None, unknown), &MessageContent::Unsupported { kind: "edit" });
+}
+
+#[test]
+fn an_edit_of_something_else_than_words_is_told() {
     let step = ProtocolMessage {
         key: MessageField::some(target_of("ABC").to_key()),
         r#type: Some(Type::MESSAGE_EDIT),
-        edited_message: MessageField::some(edited),
         ..Default::default()
     };
     let message = Message { protocol_message: MessageField::some(step), ..Default::default() };
