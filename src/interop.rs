@@ -56,6 +56,7 @@ pub use self::{
 use crate::{
     domain::{
         bridged::Timestamp,
+        capability::Capabilities,
         ids::{LoginId, RemoteUser, StorageRef},
     },
     port::{
@@ -217,6 +218,11 @@ impl InteropNetwork for Interop {
 
     fn hosted_path(&self, name: &StorageRef) -> String {
         media::hosted_path(self.profile.integrator_id, name)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let NetworkProfile { edits, deletes: deletions, .. } = *self.profile;
+        Capabilities { edits, deletions }
     }
 }
 

@@ -214,6 +214,8 @@ fn network_profile(config: &Config) -> NetworkProfile {
             lifetime: profile.token_lifetime_s,
         },
         read_receipts: profile.read_receipts,
+        edits: profile.edits,
+        deletes: profile.deletes,
         lookup: match profile.lookup {
             config::Lookup::Usync => interop::Lookup::UsyncContact,
             config::Lookup::Interop => interop::Lookup::InteropUsers,

@@ -64,6 +64,16 @@ section! {
         /// From where in an app a report says that it comes. Not public for partners.
         report_flow: String = Default(r#""account_info_block""#),
 
+        /// Whether texts can be changed after they were sent, within the quarter of an hour in which
+        /// the network's apps take it. The framework's document names no such message; its apps
+        /// have one. Without it, a correction is sent as a new message.
+        edits: bool = Default("false"),
+
+        /// Whether messages can be taken back, within the two days and a half in which the network's
+        /// apps take it. As uncertain as `edits`; without it, the contact keeps a copy and the
+        /// person is told.
+        deletes: bool = Default("false"),
+
         /// The namespace of the request that ends an enlistment. Not public.
         unenlist_xmlns: String = Default(r#""w:interop""#),
 

@@ -13,6 +13,16 @@ use std::fmt::Write as _;
 pub use room_features::{ROOM_FEATURES, room_features};
 pub use table::TABLE;
 
+/// What the network lets its partners do beside what everybody may, by its profile. Nothing of it is
+/// public (network facts 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether a text that was sent can be changed.
+    pub edits: bool,
+    /// Whether a message that was sent can be taken back.
+    pub deletions: bool,
+}
+
 /// One kind of what people send each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {

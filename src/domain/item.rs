@@ -149,6 +149,10 @@ pub enum EnvelopeKind {
     #[default]
     Text,
     Reaction,
+    /// It changes the text of an earlier one.
+    Edit,
+    /// It takes an earlier one back.
+    Deletion,
     Media(MediaWord),
 }
 

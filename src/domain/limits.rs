@@ -41,6 +41,10 @@ pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_hours(24);
 pub const LAPSED_WAIT: Duration = Duration::from_secs(10);
 /// Before a message whose login is not connected is looked at again.
 pub const LINK_WAIT: Duration = Duration::from_secs(1);
+/// How long after it was sent the network's apps take a change of a text. They drop a later one.
+pub const EDIT_WINDOW: Duration = Duration::from_mins(15);
+/// How long after it was sent the network's apps take a deletion: two days and a half.
+pub const DELETION_WINDOW: Duration = Duration::from_hours(60);
 /// How often a message of a person is tried before they are told that it waits: a few seconds.
 pub const PENDING_AFTER_TRIES: u32 = 3;
 /// How long the bot waits for a connection before it answers that it takes longer.

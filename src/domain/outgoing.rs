@@ -10,7 +10,11 @@ use ruma::{EventId, OwnedEventId, UserId};
 use serde_json::{Value, json};
 
 use super::{
+    bridged::Direction,
+    capability::Capabilities,
     fallback::{extensible, location, poll},
+    ids::RemoteMessageId,
+    limits::{DELETION_WINDOW, EDIT_WINDOW, millis},
     markup::{self, NETWORK_TEXT_CHARS_MAX, TooLong},
     media::{self, OutgoingMedia, Shape},
     notice::{Content, Earlier, Notice},
@@ -40,6 +44,8 @@ pub enum About {
     Answers(OwnedEventId),
     /// It replaces this one.
     Replaces(OwnedEventId),
+    /// It replaces the words with the file of this one.
+    Recaptions(OwnedEventId),
 }
 
 impl fmt::Debug for Outgoing {
@@ -121,9 +127,9 @@ fn instead(text: String, content: &Value, notices: Vec<Notice>) -> Outgoing {
 
 fn file(shape: Shape, content: &Value) -> Outgoing {
     let about = about(&content["m.relates_to"]);
-    if let About::Replaces(_) = about {
+    if let About::Replaces(event) = about {
         return match media::caption(shape, &content["m.new_content"]) {
-            Ok(Some(words)) => said(words, about),
+            Ok(Some(words)) => said(words, About::Recaptions(event)),
             Ok(None) => Outgoing::Refused(Notice::Content(Content::FileEditNotCarried)),
             Err(notice) => Outgoing::Refused(notice),
         };
@@ -157,7 +163,7 @@ fn text(content: &Value) -> Outgoing {
 
 fn said(text: String, about: About) -> Outgoing {
     // An edit leaves room for its marker, whether or not it will need one.
-    let edit = matches!(about, About::Replaces(_));
+    let edit = matches!(about, About::Replaces(_) | About::Recaptions(_));
     let marker = if edit { EDIT_MARKER.encode_utf16().count() } else { 0 };
     let chars = text.encode_utf16().count() + marker;
     if chars > NETWORK_TEXT_CHARS_MAX {
@@ -166,14 +172,66 @@ fn said(text: String, about: About) -> Outgoing {
     Outgoing::Text { text, about, notices: Vec::new() }
 }
 
-/// The text of an edit, as a network without edits gets it, and what the person is told of that.
-/// A message that never left (it was too long, for example) needs no correction: the contact gets
-/// the new text alone.
-pub fn correction(text: &str, earlier_left: bool) -> (String, Vec<Notice>) {
-    if earlier_left {
-        (format!("{EDIT_MARKER}{text}"), vec![Notice::Earlier(Earlier::EditSentAnew)])
-    } else {
-        (text.to_owned(), Vec::new())
+/// What becomes of a change of an earlier message.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Correction {
+    /// This message is changed.
+    InPlace(RemoteMessageId),
+    /// This is said instead, and the person is told that.
+    Anew { text: String, notices: Vec<Notice> },
+}
+
+/// A message that is on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentBefore {
+    pub id: RemoteMessageId,
+    pub direction: Direction,
+    /// Milliseconds since then.
+    pub age: i64,
+}
+
+/// Decides on the new `text` of a message. One that never left (it was too long, for example) needs no
+/// correction: the contact gets the new text alone.
+pub fn correction(
+    text: &str,
+    about: &About,
+    earlier: Option<SentBefore>,
+    can: Capabilities,
+) -> Correction {
+    let Some(SentBefore { id, direction, age }) = earlier else {
+        return Correction::Anew { text: text.to_owned(), notices: Vec::new() };
+    };
+    let is_own_text = matches!(about, About::Replaces(_)) && direction == Direction::ToNetwork;
+    if can.edits && is_own_text && age < millis(EDIT_WINDOW) {
+        return Correction::InPlace(id);
+    }
+    Correction::Anew {
+        text: format!("{EDIT_MARKER}{text}"),
+        notices: vec![Notice::Earlier(Earlier::EditSentAnew)],
+    }
+}
+
+/// Whether a message can be taken back.
+pub fn can_be_deleted(message: &SentBefore, can: Capabilities) -> bool {
+    can.deletions && message.age < millis(DELETION_WINDOW)
+}
+
+impl fmt::Debug for Correction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InPlace(id) => write!(f, "InPlace({id:?})"),
+            Self::Anew { text: _, notices } => write!(f, "Anew(…, {notices:?})"),
+        }
+    }
+}
+
+impl About {
+    /// The event of that message.
+    pub fn event(&self) -> Option<&EventId> {
+        match self {
+            Self::None => None,
+            Self::Answers(event) | Self::Replaces(event) | Self::Recaptions(event) => Some(event),
+        }
     }
 }
 

@@ -161,6 +161,18 @@ pub enum NetworkMessage {
         emoji: Option<String>,
         at: Timestamp,
     },
+    /// The text of an earlier message from now on.
+    Edit {
+        chat: RemoteUser,
+        target: RemoteMessageId,
+        text: String,
+        at: Timestamp,
+    },
+    /// An earlier message is to be gone.
+    Deletion {
+        chat: RemoteUser,
+        target: RemoteMessageId,
+    },
     /// Made by [`super::media::OutgoingMedia::message`] alone.
     Media(Box<Media>),
 }
@@ -197,9 +209,19 @@ pub fn network_plaintext(message: &NetworkMessage, rng: &mut impl CryptoRng) -> 
             };
             message::encode_reaction(&Reaction { target, emoji: emoji.clone() }, *at)
         }
+        NetworkMessage::Edit { chat, target, text, at } => {
+            message::encode_edit(&ours(chat, target), text, *at)
+        }
+        NetworkMessage::Deletion { chat, target } => message::encode_deletion(&ours(chat, target)),
         NetworkMessage::Media(media) => message::encode_media(media),
     };
     message::pad(encoded.expect("the translation has the stricter limits"), rng)
+}
+
+/// A message of the person in the chat with a contact.
+fn ours(chat: &RemoteUser, id: &RemoteMessageId) -> message::Target {
+    let chat = Some(Personal(chat.0.clone()));
+    message::Target { chat, from_me: true, id: id.0.clone() }
 }
 
 /// Reads a decrypted, still padded message.
@@ -293,6 +315,8 @@ impl std::fmt::Debug for NetworkMessage {
         f.write_str(match self {
             Self::Text { .. } => "Text(…)",
             Self::Reaction { .. } => "Reaction(…)",
+            Self::Edit { .. } => "Edit(…)",
+            Self::Deletion { .. } => "Deletion",
             Self::Media(_) => "Media(…)",
         })
     }

@@ -36,6 +36,10 @@ pub struct NetworkProfile {
     pub token: TokenClaims,
     /// Whether the network may show people that their message was read.
     pub read_receipts: bool,
+    /// Whether the network passes on changes of texts.
+    pub edits: bool,
+    /// Whether the network passes on deletions.
+    pub deletes: bool,
     /// How a phone number is looked up.
     pub lookup: Lookup,
     /// In which namespace block lists are asked for and changed.
@@ -153,6 +157,8 @@ impl NetworkProfile {
                 lifetime: Duration::from_hours(1),
             },
             read_receipts: true,
+            edits: false,
+            deletes: false,
             lookup: Lookup::default(),
             blocklist: BlocklistForm::default(),
             report: ReportForm {

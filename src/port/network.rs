@@ -14,6 +14,7 @@ use super::{
 use crate::{
     domain::{
         bridged::Timestamp,
+        capability::Capabilities,
         ids::{LoginId, RemoteAddress, RemoteUser, StorageRef},
         item::{Envelope, InboundMessage, InboundReceipt, OutboundReceipt},
     },
@@ -203,6 +204,9 @@ pub trait InteropNetwork: Send + Sync {
     /// The path that a message must name so that the contact's app finds a file that we host
     /// (network facts 1.7).
     fn hosted_path(&self, name: &StorageRef) -> String;
+
+    /// What it lets us do, by its profile.
+    fn capabilities(&self) -> Capabilities;
 }
 
 /// One live connection of one login. Every method has its own deadline.

@@ -76,7 +76,7 @@ impl Rooms {
             .homeserver
             .direct_room(&DirectRoom {
                 bridge_info: self.bridge_info(&creator),
-                features: capability::room_features(None),
+                features: capability::room_features(None, self.ports.network.capabilities()),
                 creator,
                 person: login.person.clone(),
                 alias_localpart: self.ports.namer.portal_alias(key),

@@ -108,6 +108,32 @@ async fn answers_corrections_and_deletions() -> Result<()> {
     world.report(told)
 }
 
+/// Where the profile says that the network passes them on, the contact's app changes its own copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_and_deletions_by_the_profile() -> Result<()> {
+    let plan = Plan { profile: "edits = true\ndeletes = true", ..Plan::default() };
+    let mut world = World::start("by-profile", plan).await?;
+    let told = async {
+        let alice = world.person("alice").await?;
+        let bailey = BaileysPerson::join(&world.emulator, &world.run, PHONE).await?;
+        let management = logs_in(&alice).await?;
+        let (room, _) = starts_chat(&alice, &management, PHONE).await?;
+        let question = alice.says(&room, "tea or coffe?").await?;
+        let remote = bailey.reads("tea or coffe?").await?;
+        let remote = remote["id"].as_str().unwrap_or_default();
+        let content = RoomMessageEventContent::text_plain("tea or coffee?");
+        let replaced = ReplacementMetadata::new(question.clone(), None);
+        alice.sends(&room, content.make_replacement(replaced)).await?;
+        bailey.sees_edited(remote, "tea or coffee?").await?;
+        room.redact(&question, None, None).await?;
+        bailey.sees_deleted(remote).await?;
+        ensure!(bailey.unreadable() == 0, "Baileys could not read everything");
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
 /// The same with a simulated person, whose app understands what the framework names and nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_simulated_person_answers_and_reacts() -> Result<()> {

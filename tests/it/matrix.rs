@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use causeway::{
     domain::{
         bridged::ActAs,
+        capability,
         ids::GhostKey,
         item::{OutboundEvent, RawEvent},
     },
@@ -88,7 +89,7 @@ impl Stage {
             person: person.id().to_owned(),
             alias_localpart: "chat".to_owned(),
             bridge_info: json!({ "bridgebot": "@whatsappbot:localhost" }),
-            features: causeway::domain::capability::room_features(None),
+            features: capability::room_features(None, capability::Capabilities::default()),
         };
         let made = self.homeserver.direct_room(&request).await?;
         let ghost_id = self.homeserver.user_id(ghost);

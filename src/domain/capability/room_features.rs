@@ -4,7 +4,7 @@
 use causeway_wire::media::MAX_MEDIA_BYTES;
 use serde_json::{Map, Value, json};
 
-use super::{Capability, Kind, row};
+use super::{Capabilities, Capability, Kind, row};
 use crate::domain::{
     markup::NETWORK_TEXT_CHARS_MAX,
     media::{AUDIO, CONVERTED, IMAGES, VIDEOS},
@@ -20,8 +20,8 @@ const DROPPED: i64 = -1;
 const REJECTED: i64 = -2;
 
 /// The content of the state event. `own_bytes_max` is the operator's limit on a file, if there is one
-/// beside the network's.
-pub fn room_features(own_bytes_max: Option<u64>) -> Value {
+/// beside the network's; the network lets us do what it `can`.
+pub fn room_features(own_bytes_max: Option<u64>, can: Capabilities) -> Value {
     let file_bytes_max = own_bytes_max.unwrap_or(MAX_MEDIA_BYTES).min(MAX_MEDIA_BYTES);
     let captioned = json!({"caption": FULLY, "max_caption_length": NETWORK_TEXT_CHARS_MAX});
     let uncaptioned = json!({"caption": level(Kind::SoundCaption).min(DROPPED)});
@@ -68,8 +68,8 @@ pub fn room_features(own_bytes_max: Option<u64>) -> Value {
         "poll": level(Kind::Poll),
         "thread": level(Kind::Thread),
         "reply": level(Kind::Reply),
-        "edit": level(Kind::Edit),
-        "delete": level(Kind::Deletion),
+        "edit": if can.edits { FULLY } else { level(Kind::Edit) },
+        "delete": if can.deletions { FULLY } else { level(Kind::Deletion) },
         "reaction": level(Kind::Reaction),
         "reaction_count": 1,
         "custom_emoji_reactions": level(Kind::CustomReaction) > 0,

@@ -27,13 +27,18 @@ pub const TABLE: &[Row] = &[
     row(
         Kind::Edit,
         "edits",
-        FallsBack(Edit, "a new message that quotes the old one, with a mark"),
+        FallsBack(
+            Edit,
+            "a new message that quotes the old one, with a mark; carried if the profile has `edits`",
+        ),
         Carried(Edit),
     ),
     row(
         Kind::Deletion,
         "deletions",
-        Refused("the contact keeps a copy, and the person is told"),
+        Refused(
+            "the contact keeps a copy, and the person is told; carried if the profile has `deletes`",
+        ),
         Carried(Deletion),
     ),
     row(Kind::Reaction, "reactions", Carried(Reaction), Carried(Reaction)),

@@ -111,7 +111,7 @@ fn drive_sent(sample: Sent) -> (Seen, String) {
             let appearance = match about {
                 About::None => Appearance::Text,
                 About::Answers(_) => Appearance::Reply,
-                About::Replaces(_) => Appearance::Edit,
+                About::Replaces(_) | About::Recaptions(_) => Appearance::Edit,
             };
             let formatted = content["formatted_body"].as_str();
             let losses = markup::to_network(content["body"].as_str().unwrap_or(""), formatted);
@@ -224,8 +224,11 @@ fn everything_received_becomes_what_the_table_says() {
 
 #[test]
 fn what_the_room_says_of_files_is_what_becomes_of_them() {
-    let features = room_features(None);
-    let largest = |own| room_features(Some(own))["file"]["m.file"]["max_size"].as_u64();
+    let able = room_features(None, Capabilities { edits: true, deletions: true });
+    assert_eq!((&able["edit"], &able["delete"]), (&json!(2), &json!(2)));
+    let can = Capabilities::default();
+    let features = room_features(None, can);
+    let largest = |own| room_features(Some(own), can)["file"]["m.file"]["max_size"].as_u64();
     assert_eq!((largest(5), largest(u64::MAX)), (Some(5), Some(2 * 1024 * 1024 * 1024)));
     for sample in from_matrix() {
         let Sent { kind, event_type, ref content, .. } = sample;

@@ -40,12 +40,51 @@ fn an_edit_is_sent_anew_and_says_so() {
         "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
         "m.new_content": {"msgtype": "m.text", "body": "new"}});
     check_text(&edit, "new", &[]);
-    let marked = "\u{270f}\u{fe0f} new".to_owned();
-    assert_eq!(correction("new", true), (marked, vec![Notice::Earlier(Earlier::EditSentAnew)]));
-    assert_eq!(correction("new", false), ("new".to_owned(), Vec::new()));
     let decision = decide(&edit);
     let replaces = About::Replaces(ruma::owned_event_id!("$1"));
     assert!(matches!(decision, Outgoing::Text { about, .. } if about == replaces));
+}
+
+#[test]
+fn an_edit_is_one_where_the_network_has_edits_and_takes_it() {
+    let replaces = About::Replaces(ruma::owned_event_id!("$1"));
+    let recaptions = About::Recaptions(ruma::owned_event_id!("$1"));
+    let sent =
+        |direction, age| Some(SentBefore { id: RemoteMessageId("M1".to_owned()), direction, age });
+    let (ours, theirs) = (Direction::ToNetwork, Direction::ToMatrix);
+    let late = millis(EDIT_WINDOW);
+    let can = Capabilities { edits: true, deletions: false };
+    let in_place = Correction::InPlace(RemoteMessageId("M1".to_owned()));
+    assert_eq!(correction("new", &replaces, sent(ours, late - 1), can), in_place);
+    let text = "\u{270f}\u{fe0f} new".to_owned();
+    let notices = vec![Notice::Earlier(Earlier::EditSentAnew)];
+    let marked = Correction::Anew { text, notices };
+    for (about, earlier, can) in [
+        (&replaces, sent(ours, late), can),
+        (&replaces, sent(theirs, 0), can),
+        (&recaptions, sent(ours, 0), can),
+        (&replaces, sent(ours, 0), Capabilities { edits: false, deletions: true }),
+    ] {
+        assert_eq!(correction("new", about, earlier, can), marked);
+    }
+    let plain = Correction::Anew { text: "new".to_owned(), notices: Vec::new() };
+    for can in [can, Capabilities::default()] {
+        assert_eq!(correction("new", &replaces, None, can), plain);
+    }
+}
+
+#[test]
+fn a_message_is_taken_back_where_the_network_takes_that() {
+    let sent = |age| SentBefore {
+        id: RemoteMessageId("M1".to_owned()),
+        direction: Direction::ToNetwork,
+        age,
+    };
+    let can = Capabilities { edits: false, deletions: true };
+    let late = millis(DELETION_WINDOW);
+    assert!(can_be_deleted(&sent(late - 1), can));
+    assert!(!can_be_deleted(&sent(late), can));
+    assert!(!can_be_deleted(&sent(0), Capabilities { edits: true, deletions: false }));
 }
 
 #[test]

@@ -49,27 +49,35 @@ impl Link {
 /// else is a fan-out, as ordinary clients do.
 fn message(envelope: &Envelope, fan_out: FanOut) -> Result<MessageStanza, Failure> {
     let to = jid_of(&envelope.to, 0)?;
-    let (kind, media) = match envelope.kind {
-        EnvelopeKind::Text => ("text", None),
-        EnvelopeKind::Reaction => ("reaction", None),
-        EnvelopeKind::Media(word) => ("media", Some(media_type(word))),
+    let (kind, edit, media) = match envelope.kind {
+        EnvelopeKind::Text => ("text", None, None),
+        EnvelopeKind::Reaction => ("reaction", None, None),
+        EnvelopeKind::Edit => ("text", Some(EDIT), None),
+        EnvelopeKind::Deletion => ("text", Some(REVOKE), None),
+        EnvelopeKind::Media(word) => ("media", None, Some(media_type(word))),
     };
     let mut stanza = MessageStanza::new(&envelope.id.0, Route::to(to.clone()), kind);
+    stanza.edit = edit;
+    let enc = |ciphertext| Enc { hide_failure: edit.is_some(), ..enc(ciphertext, media) };
     match envelope.parts.as_slice() {
         [] => return Err(Failure::never("an envelope without a part")),
         [part] if part.device == 0 && fan_out == FanOut::One => {
-            stanza.encs.push(enc(&part.ciphertext, media));
+            stanza.encs.push(enc(&part.ciphertext));
         }
         parts => {
             for part in parts {
                 let device = device_of(&to, part.device)?;
-                let encs = vec![enc(&part.ciphertext, media)];
+                let encs = vec![enc(&part.ciphertext)];
                 stanza.participants.push(Participant { to: device, encs });
             }
         }
     }
     Ok(stanza)
 }
+
+/// What a message does to an earlier one, in the numbers of ordinary clients (network facts 3.7).
+const EDIT: u16 = 1;
+const REVOKE: u16 = 7;
 
 /// The words of ordinary clients (network facts 3.7).
 fn media_type(word: MediaWord) -> &'static str {
@@ -184,6 +192,19 @@ mod tests {
             assert_eq!(to, devices);
         }
         assert!(message(&envelope(&[]), FanOut::One).is_err());
+    }
+
+    #[test]
+    fn a_change_of_an_earlier_message_says_so() {
+        for (kind, edit) in [
+            (EnvelopeKind::Text, None),
+            (EnvelopeKind::Edit, Some(1)),
+            (EnvelopeKind::Deletion, Some(7)),
+        ] {
+            let stanza = message(&Envelope { kind, ..envelope(&[0]) }, FanOut::One).unwrap();
+            assert_eq!((stanza.kind.as_str(), stanza.edit), ("text", edit));
+            assert_eq!(stanza.encs[0].hide_failure, edit.is_some());
+        }
     }
 
     #[test]

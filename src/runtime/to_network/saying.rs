@@ -13,7 +13,9 @@ use crate::{
         item::{EnvelopeKind, OutboundRedaction, OutboxItem, RawEvent},
         limits,
         notice::{Earlier, Notice},
-        outgoing::{About, Outgoing, correction, outgoing, quotable},
+        outgoing::{
+            About, Correction, Outgoing, SentBefore, can_be_deleted, correction, outgoing, quotable,
+        },
         text::{NetworkMessage, Quoted},
     },
     port::{Failure, homeserver::REDACTION, room_cipher::DecryptFailure, storage::Change},
@@ -106,18 +108,50 @@ impl ToNetwork {
         portal: &Portal,
         parties: &Parties,
         room: &RoomId,
-        mut text: String,
+        text: String,
         about: &About,
         mut notices: Vec<Notice>,
     ) -> Result<Said, Failure> {
         let quote = self.answered(portal, parties, room, about, &mut notices).await?;
-        if let About::Replaces(_) = about {
-            let told;
-            (text, told) = correction(&text, quote.is_some());
-            notices.extend(told);
+        if !matches!(about, About::Replaces(_) | About::Recaptions(_)) {
+            let message = NetworkMessage::Text { text, quote };
+            return Ok(Said::Saying(Box::new(Saying::new(message, EnvelopeKind::Text, notices))));
         }
-        let message = NetworkMessage::Text { text, quote };
-        Ok(Said::Saying(Box::new(Saying::new(message, EnvelopeKind::Text, notices))))
+        let (earlier, can) =
+            (self.sent_before(portal, room, about).await?, self.ports.network.capabilities());
+        let (chat, at) = (parties.ghost.remote.clone(), self.ports.clock.now());
+        Ok(Said::Saying(Box::new(match correction(&text, about, earlier, can) {
+            Correction::InPlace(target) => {
+                let message = NetworkMessage::Edit { chat, target, text, at };
+                Saying::new(message, EnvelopeKind::Edit, notices)
+            }
+            Correction::Anew { text, notices: told } => {
+                notices.extend(told);
+                let message = NetworkMessage::Text { text, quote };
+                Saying::new(message, EnvelopeKind::Text, notices)
+            }
+        })))
+    }
+
+    /// The message that another is about, if it left and was not refused.
+    async fn sent_before(
+        &self,
+        portal: &Portal,
+        room: &RoomId,
+        about: &About,
+    ) -> Result<Option<SentBefore>, Failure> {
+        let Some(event) = about.event() else { return Ok(None) };
+        let storage = &self.ports.storage;
+        if storage.notice(&portal.key, event.as_str()).await?.is_some() {
+            return Ok(None);
+        }
+        let message = storage.message_by_event(room, event).await?;
+        Ok(message.map(|message| self.aged(message)))
+    }
+
+    fn aged(&self, message: Message) -> SentBefore {
+        let Message { remote_id: id, direction, at, .. } = message;
+        SentBefore { id, direction, age: self.ports.clock.now() - at }
     }
 
     /// What a message is about, and what the person is told if it cannot be said.
@@ -129,7 +163,7 @@ impl ToNetwork {
         about: &About,
         notices: &mut Vec<Notice>,
     ) -> Result<Option<Quoted>, Failure> {
-        let (About::Answers(event) | About::Replaces(event)) = about else { return Ok(None) };
+        let Some(event) = about.event() else { return Ok(None) };
         let quote = self.quote(portal, parties, room, event).await?;
         if quote.is_none() && matches!(about, About::Answers(_)) {
             notices.push(Notice::Earlier(Earlier::AnsweredUnknown));
@@ -223,7 +257,8 @@ impl ToNetwork {
         Ok(Said::Saying(Box::new(saying)))
     }
 
-    /// A redacted reaction is taken back; a redacted message stays with the contact, who has it.
+    /// A redacted reaction is taken back; a redacted message too, or it stays with the contact, who has
+    /// it.
     async fn redaction(
         &self,
         portal: &Portal,
@@ -241,7 +276,14 @@ impl ToNetwork {
         // The reaction stays the current one: should the contact's app ask for this again, it is found.
         let (key, side) = (&portal.key, redacted.direction);
         let Some(target) = storage.reaction_target(key, side, &redacted.remote_id).await? else {
-            return Ok(Said::Refused(Notice::Earlier(Earlier::CopyStays)));
+            let target = redacted.remote_id.clone();
+            if !can_be_deleted(&self.aged(redacted), self.ports.network.capabilities()) {
+                return Ok(Said::Refused(Notice::Earlier(Earlier::CopyStays)));
+            }
+            let chat = parties.ghost.remote.clone();
+            let message = NetworkMessage::Deletion { chat, target };
+            let saying = Saying::new(message, EnvelopeKind::Deletion, Vec::new());
+            return Ok(Said::Saying(Box::new(saying)));
         };
         let current = storage.reaction_on(key, side, &target).await?;
         if current != Some(redacted.remote_id) {

@@ -33,6 +33,8 @@ pub(super) struct Contact {
     known: BTreeSet<RemoteMessageId>,
     /// What the app shows, oldest first.
     pub(super) screen: Vec<String>,
+    /// Which messages these are.
+    on_screen: Vec<RemoteMessageId>,
     /// The partner's reactions to messages, by the message.
     pub(super) reactions: BTreeMap<RemoteMessageId, String>,
     /// The files that the app shows, oldest first.
@@ -58,6 +60,7 @@ impl Contact {
             rng,
             known: BTreeSet::new(),
             screen: Vec::new(),
+            on_screen: Vec::new(),
             reactions: BTreeMap::new(),
             files: Vec::new(),
             answers: Vec::new(),
@@ -139,6 +142,7 @@ impl Contact {
                 let bodies = contents.iter().map(|content| content["body"].as_str().unwrap());
                 self.screen.push(bodies.collect::<Vec<_>>().join("\n"));
                 self.answers.push(answers);
+                self.on_screen.push(envelope.id.clone());
             }
             Incoming::Media(media) => self.files.push(*media),
             Incoming::Reaction { target, emoji: Some(emoji) } => {
@@ -147,8 +151,22 @@ impl Contact {
             Incoming::Reaction { target, emoji: None } => {
                 self.reactions.remove(&target).expect("a reaction that was there");
             }
+            Incoming::Edit { target, text, is_caption: false } => {
+                let place = self.place(&target);
+                self.screen[place] = text.contents(None)[0]["body"].as_str().unwrap().to_owned();
+            }
+            Incoming::Deletion { target } => {
+                let place = self.place(&target);
+                self.screen.remove(place);
+                self.on_screen.remove(place);
+                self.answers.remove(place);
+            }
             other => panic!("the bridge sent {other:?}"),
         }
+    }
+
+    fn place(&self, id: &RemoteMessageId) -> usize {
+        self.on_screen.iter().position(|known| known == id).expect("a message that is shown")
     }
 
     /// Sends a message to the bridge's person; `theirs` opens a session when there is none.

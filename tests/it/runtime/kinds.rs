@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use causeway::{
-    domain::{ids::RemoteMessageId, item::InboundReceiptKind},
+    domain::{capability::Capabilities, ids::RemoteMessageId, item::InboundReceiptKind, limits},
     runtime::Answer,
 };
 use causeway_wire::message::{self, Quote, Reaction, Target};
-use ruma::{EventId, OwnedEventId};
+use ruma::{EventId, OwnedEventId, OwnedRoomId};
 use serde_json::{Value, json};
 
 use super::{
@@ -335,6 +335,53 @@ async fn what_arrives_together_keeps_its_relations() {
     assert_eq!(relations, expected);
 }
 
+fn edit(stage: &mut Stage, room: &OwnedRoomId, of: &EventId, text: &str) -> Value {
+    let content = json!({"msgtype": "m.text", "body": format!("* {text}"),
+        "m.new_content": {"msgtype": "m.text", "body": text},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": of}});
+    stage.event(room, "m.room.encrypted", &json!({"room_key": KEY, "plain": content}))
+}
+
+/// The profile of the network says whether it has edits and deletions.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_network_has_edits_and_deletions_the_contact_sees_them() {
+    let (mut stage, room) = Stage::connected().await;
+    *stage.network.capabilities.lock().unwrap() = Capabilities { edits: true, deletions: true };
+    let sent = stage.text(&room, "frist");
+    stage.push(vec![sent.clone()], &[]).await;
+    stage.until("a text", || stage.screen() == ["frist"]).await;
+    let changed = edit(&mut stage, &room, &id_of(&sent), "first");
+    stage.push(vec![changed], &[]).await;
+    stage.until("the edit", || stage.screen() == ["first"]).await;
+    // The network's apps drop an edit that comes too late.
+    stage.clock.advance(limits::EDIT_WINDOW);
+    let late = edit(&mut stage, &room, &id_of(&sent), "1st");
+    stage.push(vec![late], &[]).await;
+    let marked = "\u{270f}\u{fe0f} 1st";
+    stage.until("the edit", || stage.screen() == ["first", marked]).await;
+    stage.until("a notice", || stage.homeserver.shown().len() == 1).await;
+    let deletion = stage.redaction(&room, &id_of(&sent));
+    stage.push(vec![deletion], &[]).await;
+    stage.until("the deletion", || stage.screen() == [marked]).await;
+    stage.pass(std::time::Duration::from_secs(2)).await;
+    assert_eq!(stage.homeserver.shown().len(), 1, "nothing more to tell");
+}
+
+/// What the network refused cannot be changed: the contact has never had it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_what_was_refused_is_a_message() {
+    let (mut stage, room) = Stage::connected().await;
+    *stage.network.capabilities.lock().unwrap() = Capabilities { edits: true, deletions: true };
+    stage.network.refuse("not now");
+    let sent = stage.text(&room, "frist");
+    stage.push(vec![sent.clone()], &[]).await;
+    stage.until("a notice", || stage.homeserver.shown().len() == 1).await;
+    stage.network.refuse_no_more();
+    let again = edit(&mut stage, &room, &id_of(&sent), "first");
+    stage.push(vec![again], &[]).await;
+    stage.until("the text", || stage.screen() == ["first"]).await;
+}
+
 /// An edit is a message that quotes the old one; of what never left, the contact gets the new text
 /// alone.
 #[tokio::test(flavor = "multi_thread")]
@@ -345,12 +392,8 @@ async fn an_edit_is_sent_as_what_the_contact_needs() {
     stage.push(vec![too_long.clone(), sent.clone()], &[]).await;
     stage.until("a text", || stage.screen() == ["frist"]).await;
     let (first, _) = stage.network.envelopes()[0].clone();
-    let events = [(&too_long, "short"), (&sent, "first")].map(|(event, text)| {
-        let content = json!({"msgtype": "m.text", "body": format!("* {text}"),
-            "m.new_content": {"msgtype": "m.text", "body": text},
-            "m.relates_to": {"rel_type": "m.replace", "event_id": id_of(event)}});
-        stage.event(&room, "m.room.encrypted", &json!({"room_key": KEY, "plain": content}))
-    });
+    let events = [(&too_long, "short"), (&sent, "first")]
+        .map(|(event, text)| edit(&mut stage, &room, &id_of(event), text));
     stage.push(events.to_vec(), &[]).await;
     let marked = "\u{270f}\u{fe0f} first";
     stage.until("the edits", || stage.screen() == ["frist", "short", marked]).await;

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use causeway::{
     domain::{
         bridged::Timestamp,
+        capability::Capabilities,
         ids::{RemoteAddress, RemoteMessageId, RemoteUser, StorageRef},
         item::{
             Envelope, InboundMessage, InboundReceipt, InboundReceiptKind, OutboundReceipt,
@@ -81,6 +82,8 @@ pub(super) struct FakeNetwork {
     pub(super) loses_answers: AtomicBool,
     /// Whether connecting panics the next time.
     pub(super) panics: AtomicBool,
+    /// What it lets its partners do.
+    pub(super) capabilities: Mutex<Capabilities>,
     /// By direct path.
     pub(super) files: Files,
     myself: Weak<Self>,
@@ -98,6 +101,7 @@ impl FakeNetwork {
             connections: AtomicUsize::new(0),
             loses_answers: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            capabilities: Mutex::default(),
             files: Files::default(),
             myself: myself.clone(),
         })
@@ -248,6 +252,10 @@ impl FakeNetwork {
         self.state().reported.clone()
     }
 
+    pub(super) fn refuse_no_more(&self) {
+        self.state().refuses = None;
+    }
+
     /// Forgets the person, as after a reinstallation of its own.
     pub(super) fn forget(&self) {
         self.state().enlisted = false;
@@ -320,6 +328,10 @@ impl InteropNetwork for FakeNetwork {
 
     fn hosted_path(&self, name: &StorageRef) -> String {
         format!("/interop/whatsapp/download/12/{}/", name.as_str())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        *self.capabilities.lock().unwrap()
     }
 }
 

@@ -114,6 +114,19 @@ impl BaileysPerson {
         .await
     }
 
+    /// Waits until a message says something else.
+    pub(crate) async fn sees_edited(&self, id: &str, text: &str) -> Result<()> {
+        let edited =
+            |event: &Value| is("edited")(event) && event["id"] == id && event["text"] == text;
+        self.driver.event(&format!("Baileys to see {text:?}"), PATIENCE, edited).await.map(drop)
+    }
+
+    /// Waits until a message is deleted.
+    pub(crate) async fn sees_deleted(&self, id: &str) -> Result<()> {
+        let deleted = |event: &Value| is("deleted")(event) && event["id"] == id;
+        self.driver.event("Baileys to see a deletion", PATIENCE, deleted).await.map(drop)
+    }
+
     /// Says that messages of a Matrix person were read.
     pub(crate) async fn says_read(&mut self, by: &UserId, ids: &[String]) -> Result<()> {
         self.tell(by, json!({"do": "read", "ids": ids})).await

@@ -50,11 +50,13 @@ pub(crate) struct Plan {
     /// A database URL; without one, an SQLite file in the bridge's folder.
     pub(crate) database: Option<String>,
     pub(crate) log: &'static str,
+    /// Lines of `[network.profile]`.
+    pub(crate) profile: &'static str,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { database: None, log: "info,causeway=debug" }
+        Self { database: None, log: "info,causeway=debug", profile: "" }
     }
 }
 
@@ -211,7 +213,7 @@ impl Bridge {
         plan: &Plan,
     ) -> Result<String> {
         let NetworkPlace { chat, enlist, push_keys, root_key, media } = network;
-        let Plan { database, log } = plan;
+        let Plan { database, log, profile } = plan;
         // Fresh in every run, so that nothing can lean on a constant.
         let numbers: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();
         let master_key = STANDARD.encode(numbers);
@@ -246,6 +248,9 @@ root_key = "{root_key}"
 media_url = "{media}"
 # A test does not wait for minutes.
 reconnect_max_s = 2
+
+[network.profile]
+{profile}
 
 [database]
 url = "{database}"

@@ -10,7 +10,7 @@
 // {"do":"read","to":"<jid>","ids":["…"]}, {"do":"typing","to":"<jid>","state":"composing|recording|paused"},
 // {"do":"drop_session","jid":"<jid>"}, {"do":"logout"}, {"do":"quit"}.
 // Events: qr {qr}, open {jid, lid}, closed {code}, message {id, from, name, text, timestamp, at_ms},
-// reaction {target, emoji}, undecrypted {id, from}, receipt {ids, kind}, typing {from, state}, sent {id, tag}, error {what};
+// reaction {target, emoji}, edited {id, text}, deleted {id}, undecrypted {id, from}, receipt {ids, kind}, typing {from, state}, sent {id, tag}, error {what};
 // with a file, message and sent have file {kind, length, sha256, …}; downloaded {id, sha256, length, peak_mb},
 // undownloaded {id, what}.
 //
@@ -116,6 +116,9 @@ function connect() {
     for (const { key, update } of updates) {
       if (update.status === 0) emit('error', { what: 'refused', id: key.id, codes: update.messageStubParameters })
       else reportStatus(key.id, update.status)
+      const edited = update.message?.editedMessage?.message
+      if (edited) emit('edited', { id: key.id, text: edited.conversation ?? edited.extendedTextMessage?.text })
+      if (update.message === null) emit('deleted', { id: key.id })
     }
   })
 }
@@ -132,6 +135,8 @@ function report(message) {
   known.set(message.key.id, message)
   const reaction = message.message?.reactionMessage
   if (reaction) return emit('reaction', { target: reaction.key.id, emoji: reaction.text ?? '' })
+  // A change of an earlier message is reported with that one.
+  if (message.message?.protocolMessage) return
   const file = media.describe(message.message)
   if (file) return reportFile(message, file)
   const context = message.message?.extendedTextMessage?.contextInfo
