@@ -12,6 +12,7 @@ mod messages;
 mod pairing;
 mod people;
 mod query;
+mod reaction;
 mod render;
 mod session;
 mod typing;

@@ -6,37 +6,15 @@ use causeway_wire::{
     stanza::{AckClass, AckStanza, Malformed, Stanza, nack},
 };
 
-use super::{messages, query, typing};
+use super::{
+    messages, query,
+    reaction::{End, Reaction},
+    typing,
+};
 use crate::{
     network::Network,
     world::{DeviceKey, mailbox::Class},
 };
-
-/// How a stanza ends its connection.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// Without a word.
-    Closing,
-    /// With this last stanza.
-    Saying(Node),
-}
-
-/// What comes of a stanza.
-#[derive(Debug, Default)]
-pub(crate) struct Reaction {
-    /// To be sent back, in this order.
-    pub(crate) replies: Vec<Node>,
-    /// The client wants deliveries from now on, or no more.
-    pub(crate) activate: Option<bool>,
-    /// The connection is to end.
-    pub(crate) end: Option<End>,
-}
-
-impl Reaction {
-    pub(crate) fn reply(node: Node) -> Self {
-        Self { replies: vec![node], ..Self::default() }
-    }
-}
 
 /// Reacts.
 pub(crate) fn react(network: &Network, key: DeviceKey, node: Node) -> Reaction {

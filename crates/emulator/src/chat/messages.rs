@@ -6,7 +6,7 @@ use causeway_wire::{
     stanza::{Enc, EncKind, MessageStanza, ReceiptKind, ReceiptStanza},
 };
 
-use super::{dispatch::Reaction, keys};
+use super::{keys, reaction::Reaction};
 use crate::{
     clock,
     network::Network,

@@ -10,8 +10,8 @@ use causeway_wire::{
 };
 
 use super::{
-    dispatch::{End, Reaction},
     keys, people,
+    reaction::{End, Reaction},
 };
 use crate::{
     limits::USERS_PER_REQUEST_MAX,

@@ -9,8 +9,9 @@ use causeway_wire::{
 };
 
 use super::{
-    dispatch::{self, End, Reaction},
+    dispatch,
     handshake::{ChannelError, ChannelReader, ChannelWriter},
+    reaction::{End, Reaction},
     render, typing,
 };
 use crate::{

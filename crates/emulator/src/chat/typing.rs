@@ -5,7 +5,7 @@ use causeway_wire::{
     stanza::{ChatState, ChatstateStanza, Route},
 };
 
-use super::{dispatch::Reaction, render};
+use super::{reaction::Reaction, render};
 use crate::{
     network::Network,
     router::{Activity, Sign},
