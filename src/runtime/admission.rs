@@ -102,9 +102,7 @@ impl Admissions {
         if held >= limits::HELD_MESSAGES_MAX {
             return Ok(match state {
                 // Somebody whom the person wants to hear, later.
-                ContactState::Paused => {
-                    Outcome::wait(now + limits::millis(limits::HELD_WAIT))
-                }
+                ContactState::Paused => Outcome::wait(now + limits::millis(limits::HELD_WAIT)),
                 _ => Outcome::nothing(),
             });
         }

@@ -4,8 +4,8 @@ use super::{
     choices, contact, counter,
     database::{UnitOfWork, Verdict, Writer},
     error::Error,
-    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, part, portal,
-    prekey, reaction, reading, session, setting,
+    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, part,
+    portal, prekey, reaction, reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
