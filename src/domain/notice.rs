@@ -61,6 +61,9 @@ pub enum Notice {
     ReadableAfterAll,
 }
 
+const BRIDGE_FAILED: &str = "This bridge failed over that message, so it was not sent. Please send it \
+    again, and tell whoever runs the bridge if it fails once more.";
+
 impl Notice {
     /// A short name of the kind, the same for every notice of it: what makes a repetition one.
     pub fn name(&self) -> &'static str {
@@ -137,11 +140,7 @@ impl Notice {
             }
             Self::WithoutConsent(state) => consent::text(*state).to_owned(),
             Self::AsksAgain => consent::ASKS_AGAIN.to_owned(),
-            Self::BridgeFailed => {
-                "This bridge failed over that message, so it was not sent. Please \
-                send it again, and tell whoever runs the bridge if it fails once more."
-                    .to_owned()
-            }
+            Self::BridgeFailed => BRIDGE_FAILED.to_owned(),
             Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
                 Send `login` to the bridge's bot first."
                 .to_owned(),

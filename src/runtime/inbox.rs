@@ -273,9 +273,11 @@ impl Inbox {
         // In a task of its own: what panicked may panic again.
         let (speech, key) = (self.speech.clone(), key.clone());
         let telling = async move { speech.refused(&key, &event, &Notice::BridgeFailed).await };
-        match (tokio::spawn(telling).await, &mut outcome) {
-            (Ok(Ok(said)), Outcome::SetAside { changes, .. }) => *changes = said,
-            _ => tracing::warn!(row = row.id.0, "could not say that a message was set aside"),
+        let said = tokio::spawn(telling).await;
+        if let (Ok(Ok(said)), Outcome::SetAside { changes, .. }) = (said, &mut outcome) {
+            *changes = said;
+        } else {
+            tracing::warn!(row = row.id.0, "could not say that a message was set aside");
         }
         outcome
     }

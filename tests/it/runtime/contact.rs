@@ -153,7 +153,8 @@ impl Contact {
             }
             Incoming::Edit { target, text, is_caption: false } => {
                 let place = self.place(&target);
-                self.screen[place] = text.contents(None)[0]["body"].as_str().unwrap().to_owned();
+                let contents = text.contents(None);
+                contents[0]["body"].as_str().unwrap().clone_into(&mut self.screen[place]);
             }
             Incoming::Deletion { target } => {
                 let place = self.place(&target);

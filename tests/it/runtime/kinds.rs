@@ -299,7 +299,8 @@ async fn deleting_a_long_message_deletes_every_part() {
     stage.until("a deletion", || stage.homeserver.redacted().len() > 2).await;
     stage.until("taken", || stage.network.unacknowledged() == 0).await;
     let shown = stage.homeserver.shown_ids();
-    assert_eq!(stage.homeserver.redacted(), Vec::from_iter(shown.iter().map(ToString::to_string)));
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    assert_eq!(stage.homeserver.redacted(), shown);
 }
 
 /// Whoever was offline gets everything at once: what is about a message waits for the message.

@@ -67,6 +67,7 @@ async fn a_message_that_can_never_be_sent_is_set_aside_and_told() {
     stage.until("a notice", || stage.homeserver.shown().len() == 1).await;
     assert!(stage.homeserver.shown()[0].contains("send it again"));
     assert_eq!(*stage.set_aside.lock().unwrap(), ["the fake refuses"]);
+    stage.until("a status", || stage.homeserver.statuses().len() == 1).await;
     assert_eq!(stage.homeserver.statuses()[0]["status"], "FAIL_RETRIABLE");
 }
 
