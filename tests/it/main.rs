@@ -9,6 +9,7 @@ mod architecture;
 mod canary;
 mod conversation;
 mod crash;
+mod federation;
 mod ground;
 #[cfg(test)]
 mod interop;

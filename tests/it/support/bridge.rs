@@ -52,11 +52,21 @@ pub(crate) struct Plan {
     pub(crate) log: &'static str,
     /// Lines of `[network.profile]`.
     pub(crate) profile: &'static str,
+    /// What the ids of the bridge's homeserver end in.
+    pub(crate) server_name: String,
+    /// The lines of `[permissions]`.
+    pub(crate) permissions: String,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { database: None, log: "info,causeway=debug", profile: "" }
+        Self {
+            database: None,
+            log: "info,causeway=debug",
+            profile: "",
+            server_name: SERVER_NAME.to_owned(),
+            permissions: String::new(),
+        }
     }
 }
 
@@ -213,7 +223,7 @@ impl Bridge {
         plan: &Plan,
     ) -> Result<String> {
         let NetworkPlace { chat, enlist, push_keys, root_key, media } = network;
-        let Plan { database, log, profile } = plan;
+        let Plan { database, log, profile, server_name, permissions } = plan;
         // Fresh in every run, so that nothing can lean on a constant.
         let numbers: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();
         let master_key = STANDARD.encode(numbers);
@@ -227,7 +237,7 @@ impl Bridge {
 
 [homeserver]
 url = "{homeserver}"
-server_name = "{SERVER_NAME}"
+server_name = "{server_name}"
 
 [appservice]
 url = "{ours}"
@@ -257,6 +267,9 @@ url = "{database}"
 
 [log]
 filter = "{log}"
+
+[permissions]
+{permissions}
 "#,
             listen(ours)?,
             dice(),

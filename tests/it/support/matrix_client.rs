@@ -142,7 +142,7 @@ impl Person {
         client.sync_once(sync_settings()).await?;
         let timeline = Arc::new(Mutex::new(Vec::new()));
         let sync = tokio::spawn(sync_forever(client.clone(), timeline.clone()));
-        Ok(Self { client, id: user(name)?, timeline, sync })
+        Ok(Self { client, id: synapse.user(name)?, timeline, sync })
     }
 
     pub(crate) fn id(&self) -> &UserId {

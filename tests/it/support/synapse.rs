@@ -3,21 +3,23 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use ruma::{OwnedUserId, UserId};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{
     leash::{Errand, Leashed},
-    place::{RunFolder, free_url, installed},
+    place::{RunFolder, dice, free_url, installed},
     wait::until,
 };
 
-/// The name that user ids end in. Not an address: nothing federates here.
+/// The name that user ids end in. Not an address: a homeserver of this name federates with nobody.
 pub(crate) const SERVER_NAME: &str = "localhost";
 
 /// Starting takes about 4 s of one core, and several start at once.
@@ -26,6 +28,7 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// A started homeserver. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Synapse {
+    server_name: String,
     url: Url,
     config: PathBuf,
     log: PathBuf,
@@ -37,32 +40,36 @@ pub(crate) struct Synapse {
 impl Synapse {
     /// Starts a homeserver in `run`. `registration` is the file of an appservice, if there is one.
     pub(crate) async fn start(run: &RunFolder, registration: Option<&Path>) -> Result<Self> {
-        Self::start_at(run, &free_url()?, registration).await
+        Self::start_at(run, SERVER_NAME, &free_url()?, registration).await
     }
 
-    /// The same, at an address that somebody has already been told.
+    /// The same, at an address that somebody has already been told. A server name with a port (see
+    /// [`federating_name`]) is where other homeservers find it.
     pub(crate) async fn start_at(
         run: &RunFolder,
+        server_name: &str,
         url: &Url,
         registration: Option<&Path>,
     ) -> Result<Self> {
-        let folder = run.path().join("synapse");
+        let name = format!("synapse-{}", server_name.replace(':', "-"));
+        let folder = run.path().join(&name);
         let port = url.port().context("the homeserver's address has no port")?;
         fs::create_dir_all(&folder)?;
         let config = folder.join("homeserver.yaml");
         fs::write(
             &config,
-            serde_json::to_vec_pretty(&configuration(&folder, port, registration))?,
+            serde_json::to_vec_pretty(&configuration(&folder, server_name, port, registration)?)?,
         )?;
         fs::write(folder.join("log.json"), serde_json::to_vec_pretty(&log_configuration())?)?;
-        // The key that would sign for other servers, if there were any: a constant will do.
+        // The key that signs for other servers: each has one of its own.
+        let seed: Vec<u8> = (0..4).flat_map(|_| dice().to_le_bytes()).collect();
         fs::write(
             folder.join("signing.key"),
-            format!("ed25519 a_test {}\n", STANDARD_NO_PAD.encode([7; 32])),
+            format!("ed25519 a_test {}\n", STANDARD_NO_PAD.encode(seed)),
         )?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
-        let mut synapse =
-            Self { url: url.clone(), config, log: run.log("synapse"), folder, process: None, http };
+        let (server_name, url, log) = (server_name.to_owned(), url.clone(), run.log(&name));
+        let mut synapse = Self { server_name, url, config, log, folder, process: None, http };
         synapse.resume().await?;
         Ok(synapse)
     }
@@ -70,6 +77,11 @@ impl Synapse {
     /// Where its client API is.
     pub(crate) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The id of an account here.
+    pub(crate) fn user(&self, localpart: &str) -> Result<OwnedUserId> {
+        Ok(UserId::parse(format!("@{localpart}:{}", self.server_name))?)
     }
 
     /// Ends the process; its data stays.
@@ -149,12 +161,79 @@ fn log_configuration() -> Value {
     })
 }
 
-/// `homeserver.yaml`, in the JSON that is also YAML (matrix facts 1): client API only, no limits on
-/// speed, cheap passwords, and the two extensions that bring an appservice its keys.
-fn configuration(folder: &Path, port: u16, registration: Option<&Path>) -> Value {
+/// A server name for a homeserver that federates: other homeservers connect to its port.
+pub(crate) fn federating_name() -> Result<String> {
+    let port = free_url()?.port().context("a free address without a port")?;
+    Ok(format!("localhost:{port}"))
+}
+
+/// `homeserver.yaml`, in the JSON that is also YAML (matrix facts 1): no limits on speed, cheap
+/// passwords, the two extensions that bring an appservice its keys; client API only, unless the name
+/// says where it federates.
+fn configuration(
+    folder: &Path,
+    server_name: &str,
+    port: u16,
+    registration: Option<&Path>,
+) -> Result<Value> {
+    let mut configuration = client_configuration(folder, server_name, port, registration);
+    let Some((_, port)) = server_name.split_once(':') else { return Ok(configuration) };
+    let (certificate, key) = (folder.join("tls.pem"), folder.join("tls.key"));
+    certify(&certificate, &key)?;
+    let listeners = configuration["listeners"].as_array_mut().context("a list of listeners")?;
+    listeners.push(json!({
+        "port": port.parse::<u16>()?, "type": "http", "tls": true, "bind_addresses": ["127.0.0.1"],
+        "resources": [{"names": ["federation"], "compress": false}],
+    }));
+    configuration["tls_certificate_path"] = json!(certificate);
+    configuration["tls_private_key_path"] = json!(key);
+    // Every certificate is signed by itself, and every address is one of this machine.
+    configuration["federation_verify_certificates"] = json!(false);
+    configuration["ip_range_blacklist"] = json!([]);
+    configuration["federation"] =
+        json!({"destination_min_retry_interval": "1s", "destination_max_retry_interval": "2s"});
+    Ok(configuration)
+}
+
+/// Makes a certificate for this machine with what Synapse itself needs for its own.
+fn certify(certificate: &Path, key: &Path) -> Result<()> {
+    const SCRIPT: &str = "
+import datetime, sys
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+key = ec.generate_private_key(ec.SECP256R1())
+name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, 'localhost')])
+now = datetime.datetime.now(datetime.timezone.utc)
+builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+certificate = builder.sign(key, hashes.SHA256())
+encoding = serialization.Encoding.PEM
+with open(sys.argv[1], 'wb') as file:
+    file.write(certificate.public_bytes(encoding))
+with open(sys.argv[2], 'wb') as file:
+    plain = serialization.NoEncryption()
+    file.write(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
+";
+    let python = installed("synapse")?.join("bin/python");
+    let made = Command::new(python).args(["-c", SCRIPT]).args([certificate, key]).output()?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "no certificate was made: {said}");
+    Ok(())
+}
+
+fn client_configuration(
+    folder: &Path,
+    server_name: &str,
+    port: u16,
+    registration: Option<&Path>,
+) -> Value {
     let unlimited = json!({"per_second": 100_000, "burst_count": 100_000});
     json!({
-        "server_name": SERVER_NAME,
+        "server_name": server_name,
         "public_baseurl": format!("http://127.0.0.1:{port}/"),
         "listeners": [{
             "port": port, "type": "http", "tls": false, "bind_addresses": ["127.0.0.1"],

@@ -39,7 +39,8 @@ impl World {
             let place = emulator.place();
             let bridge = Bridge::prepare(&run, &homeserver, &network_face, place, &plan)?;
             let registration = bridge.registration();
-            let synapse = Synapse::start_at(&run, &homeserver, Some(&registration)).await?;
+            let name = &plan.server_name;
+            let synapse = Synapse::start_at(&run, name, &homeserver, Some(&registration)).await?;
             Ok((bridge, synapse))
         };
         let (bridge, synapse) = match started.await {
@@ -88,7 +89,12 @@ pub(crate) fn is_ghost(id: &UserId) -> bool {
 /// The person opens a chat with the bot, reads what it means to connect, agrees, and is connected.
 /// Returns the management room.
 pub(crate) async fn logs_in(person: &Person) -> Result<Room> {
-    let management = person.open_chat_with(&bot()?).await?;
+    logs_in_with(person, &bot()?).await
+}
+
+/// The same with a bot of any homeserver.
+pub(crate) async fn logs_in_with(person: &Person, bot: &UserId) -> Result<Room> {
+    let management = person.open_chat_with(bot).await?;
     person.asks(&management, "login", &["agree", "European Economic Area"]).await?;
     person.asks(&management, "agree", &["you are connected"]).await?;
     Ok(management)
