@@ -1,5 +1,6 @@
 //! Management-room commands: find, authorize, answer. One table of them (`registry`), one file a family.
 
+mod admin;
 mod chats;
 mod choices;
 mod consent;
@@ -12,20 +13,17 @@ use std::{collections::BTreeSet, fmt, sync::Mutex};
 use async_trait::async_trait;
 use ruma::{EventId, OwnedUserId, UserId};
 
-use self::registry::Found;
+use self::registry::{Audience, Found};
 use crate::{
-    domain::permission::Permissions,
+    domain::permission::Permission,
     port::Failure,
-    runtime::{Asked, Commands, Logins},
+    runtime::{Asked, Commands, Logins, Rules},
 };
-
-const NOT_ALLOWED: &str = "The operator of this bridge has not allowed you to use it. Ask them to \
-    add you to `permissions` in its configuration.";
 
 /// Answers in management rooms.
 pub struct Bot {
     logins: Logins,
-    permissions: Permissions,
+    rules: Rules,
     /// Who has been shown the consent text since the process began: `agree` means that text. Never
     /// held across an await.
     shown: Mutex<BTreeSet<OwnedUserId>>,
@@ -44,8 +42,8 @@ struct Call<'a> {
 type Answered = Result<String, Failure>;
 
 impl Bot {
-    pub fn new(logins: Logins, permissions: Permissions) -> Self {
-        Self { logins, permissions, shown: Mutex::new(BTreeSet::new()) }
+    pub fn new(logins: Logins, rules: Rules) -> Self {
+        Self { logins, rules, shown: Mutex::new(BTreeSet::new()) }
     }
 }
 
@@ -53,11 +51,17 @@ impl Bot {
 impl Commands for Bot {
     async fn answer(&self, asked: &Asked) -> Result<String, Failure> {
         let Asked { person, event, text, room: _ } = asked;
-        if !self.permissions.may_use(person) {
-            return Ok(NOT_ALLOWED.to_owned());
+        let (audience, refusal) = match self.rules.permission(person) {
+            Ok(permission) => (permission, None),
+            Err(refusal) => (Permission::User, Some(refusal)),
+        };
+        let found = registry::find(text, audience);
+        if let Some(refusal) = refusal
+            && !matches!(&found, Found::Command { command, .. } if command.audience == Audience::Everyone)
+        {
+            return Ok(refusal.text());
         }
-        let audience = self.permissions.of(person);
-        match registry::find(text, audience) {
+        match found {
             Found::Command { command, rest } => {
                 let call = Call { person, event, rest };
                 (command.answer)(self, &call).await

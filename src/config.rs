@@ -27,6 +27,8 @@ mod tests;
 
 use std::path::Path;
 
+use ruma::OwnedRoomOrAliasId;
+
 pub use self::{
     appservice::{Appservice, Localpart},
     database::{Database, DatabaseUrl},
@@ -38,6 +40,7 @@ pub use self::{
     media::{AccessKey, Days, Media, MediaPlace, MediaS3},
     mistake::{Mistake, Mistakes},
     network::{ChatUrl, IntegratorId, Network},
+    permissions::{Entries, Limits},
     profile::{BlocklistForm, FanOut, JidForm, Lookup, Profile, ProtocolVersion},
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
@@ -61,12 +64,14 @@ pub struct Config {
     pub media_s3: MediaS3,
     pub database: Database,
     pub permissions: Permissions,
+    /// The rooms whose policies are followed.
+    pub policy_rooms: Vec<OwnedRoomOrAliasId>,
     pub encryption: Encryption,
     pub log: Log,
 }
 
 /// The sections in the order of the example file. Top-level keys come first, as TOML wants it.
-const SECTIONS: [Description; 11] = [
+const SECTIONS: [Description; 12] = [
     Keys::DESCRIPTION,
     Homeserver::DESCRIPTION,
     Appservice::DESCRIPTION,
@@ -75,7 +80,8 @@ const SECTIONS: [Description; 11] = [
     Media::DESCRIPTION,
     MediaS3::DESCRIPTION,
     Database::DESCRIPTION,
-    Permissions::DESCRIPTION,
+    Entries::DESCRIPTION,
+    Limits::DESCRIPTION,
     Encryption::DESCRIPTION,
     Log::DESCRIPTION,
 ];
@@ -105,7 +111,8 @@ impl Config {
         let media: Option<Media> = source.section();
         let media_s3: Option<MediaS3> = source.section();
         let database = source.section();
-        let permissions = source.section();
+        let entries: Option<Entries> = source.section();
+        let limits: Option<Limits> = source.section();
         let encryption = source.section();
         let log = source.section();
         let mut mistakes = source.finish();
@@ -117,10 +124,13 @@ impl Config {
         }
         let config = (|| {
             let homeserver = homeserver?;
-            let permissions: Permissions = permissions?;
+            let entries = entries?;
+            let policy_rooms = entries.policy_rooms.clone();
+            let permissions = entries.permissions(&limits?);
             Some(Self {
                 keys: keys?,
                 permissions: permissions.or_local(&homeserver.server_name),
+                policy_rooms,
                 homeserver,
                 appservice: appservice?,
                 network: network?,

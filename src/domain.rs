@@ -3,6 +3,7 @@
 //! Nothing here is async, reads a clock, draws randomness or does I/O: whatever a decision needs
 //! is an argument.
 
+pub mod allowance;
 pub mod attachment;
 pub mod bridged;
 pub mod capability;
@@ -25,6 +26,7 @@ pub mod outgoing;
 pub mod part;
 pub mod permission;
 pub mod phone;
+pub mod policy;
 pub mod rotation;
 pub mod sequence;
 pub mod status;

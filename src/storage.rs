@@ -10,6 +10,7 @@ mod contact;
 mod counter;
 mod crypto_store;
 mod database;
+mod day_usage;
 mod error;
 mod ghost;
 mod hosted_media;
@@ -39,6 +40,7 @@ pub use self::crypto_store::SqlCryptoStore;
 use self::database::Database;
 use crate::{
     domain::{
+        allowance::{Day, DayUsage},
         bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
         consent::{ContactState, Entry},
@@ -188,6 +190,10 @@ impl Storage for SqlStorage {
 
     async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
         Ok(choices::of(&self.database, login).await?)
+    }
+
+    async fn day_usage(&self, person: &UserId, day: Day) -> Result<DayUsage, Failure> {
+        Ok(day_usage::of(&self.database, person, day).await?)
     }
 
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use hkdf::Hkdf;
+use ruma::OwnedRoomOrAliasId;
 use sha2::Sha256;
 
 use super::{
@@ -20,7 +21,10 @@ use crate::{
     interop::{self, Interop, NetworkProfile},
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
     port::{Clock, Entropy, Homeserver},
-    runtime::{Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop, clean, sound},
+    runtime::{
+        Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules, Stop, clean,
+        sound,
+    },
     storage::SqlStorage,
 };
 
@@ -34,7 +38,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         max: config.network.reconnect_max_s,
     };
     let logins = Logins::new(&ports, &hints, &links, &rooms, backoff, stop.clone());
-    let bot = Arc::new(Bot::new(logins.clone(), config.permissions.clone()));
+    let bot = Arc::new(Bot::new(logins.clone(), ports.rules.clone()));
+    let policies = Policies::new(&ports, &hints, &links);
+    policies.restore().await?;
     let homeserver_face = HomeserverFace {
         intake: Intake::new(ports.clone(), hints.clone(), &links),
         homeserver: Arc::clone(&ports.homeserver),
@@ -58,7 +64,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let pumps = tokio_util::task::TaskTracker::new();
     pumps.spawn(inbox.run());
     pumps.spawn(outbox.run());
-    pumps.spawn(greet(ports.clone(), rooms, stop.clone()));
+    let following = (policies, config.policy_rooms.clone());
+    pumps.spawn(greet(ports.clone(), rooms, following, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
     pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
     pumps.spawn(token_keys.keep(interop, stop.clone()));
@@ -77,8 +84,14 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The bot exists and the homeserver pushes at once, as soon as it can be reached.
-async fn greet(ports: Ports, rooms: Rooms, stop: Stop) {
+/// The bot exists, the homeserver pushes at once, and the policy rooms are followed, as soon as it
+/// can be reached.
+async fn greet(
+    ports: Ports,
+    rooms: Rooms,
+    (policies, policy_rooms): (Policies, Vec<OwnedRoomOrAliasId>),
+    stop: Stop,
+) {
     let greeted = async {
         let mut attempt = 0;
         loop {
@@ -94,7 +107,10 @@ async fn greet(ports: Ports, rooms: Rooms, stop: Stop) {
     };
     tokio::select! {
         () = stop.soft() => {}
-        () = greeted => tracing::info!("the homeserver knows the bridge"),
+        () = greeted => {
+            tracing::info!("the homeserver knows the bridge");
+            policies.follow(policy_rooms, stop.clone()).await;
+        }
     }
 }
 
@@ -133,6 +149,7 @@ async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)>
         network: network.clone(),
         media: Arc::new(media),
         media_rules: media_rules(config),
+        rules: Rules::new(config.permissions.clone()),
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),

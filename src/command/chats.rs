@@ -8,10 +8,12 @@ use super::{
 };
 use crate::{
     domain::{
+        allowance::until_in_words,
         consent::{ContactEvent, ContactState},
         phone::international_digits,
     },
     port::network::Resolved,
+    runtime::Opened,
 };
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -84,13 +86,7 @@ impl Bot {
             Some(Resolved::NotOnNetwork) => Ok(NOT_ON_NETWORK.to_owned()),
             Some(Resolved::NotOptedIn) => Ok(NOT_OPTED_IN.to_owned()),
             Some(Resolved::Reachable { user }) => {
-                let opened = self.logins.open_chat(&login, &user, Some(event)).await?;
-                let Some(portal) = opened else { return Ok(BLOCKED.to_owned()) };
-                let room = portal.room.map(|room| format!("https://matrix.to/#/{room}"));
-                Ok(format!(
-                    "The chat is ready: accept the invite and write there. {}",
-                    room.unwrap_or_default()
-                ))
+                Ok(opened(self.logins.open_chat(&login, &user, Some(event)).await?))
             }
         }
     }
@@ -138,6 +134,25 @@ impl Bot {
         let after = consents.act(&portal, event, Some(call.event)).await?;
         let said = if before == after { unmoved(after) } else { moved(after) };
         Ok(format!("{name}: {said}"))
+    }
+}
+
+fn opened(opened: Opened) -> String {
+    match opened {
+        Opened::Ready(portal) => {
+            let room = portal.room.map(|room| format!("https://matrix.to/#/{room}"));
+            format!(
+                "The chat is ready: accept the invite and write there. {}",
+                room.unwrap_or_default()
+            )
+        }
+        Opened::Blocked => BLOCKED.to_owned(),
+        Opened::UsedUp { limit, now, again_at } => format!(
+            "You have started chats with {limit} new contacts today, which is as many as this \
+             bridge allows you a day. It works again in {}; contacts that you have already are not \
+             affected.",
+            until_in_words(now, again_at)
+        ),
     }
 }
 

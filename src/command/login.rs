@@ -45,11 +45,13 @@ pub(super) const COMMANDS: &[Command] = &[
         word: "logout",
         usage: "",
         help: "leave, and delete your keys",
-        audience: Audience::Users,
+        audience: Audience::Everyone,
         answer: |bot, call| Box::pin(bot.logout(call)),
     },
 ];
 
+const FULL: &str = "As many people are connected as the operator of this bridge allows. Please ask \
+    them for more room, or try again when somebody has left.";
 const NOT_CONNECTED: &str = "You are not connected to WhatsApp. Send `login` to see what it means.";
 const CONNECTED_ALREADY: &str = "You are connected already. Send `status` to see how it stands.";
 const JUST_LEAVING: &str = "You are just leaving. Send `login` again when `status` says that you \
@@ -129,6 +131,7 @@ impl Bot {
                  trying; `status` shows how it stands.",
                 described(&state)
             )),
+            StartOutcome::Full => Ok(FULL.to_owned()),
         }
     }
 
@@ -194,6 +197,9 @@ pub(super) fn described(state: &ConnectionState) -> String {
                 .to_owned()
         }
         ConnectionState::Lapsed => "WhatsApp no longer knows you; send `login`".to_owned(),
+        ConnectionState::Paused => {
+            "paused, since you may not use this bridge at the moment".to_owned()
+        }
     }
 }
 

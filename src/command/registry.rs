@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use super::{Answered, Bot, Call, chats, choices, consent, login};
+use super::{Answered, Bot, Call, admin, chats, choices, consent, login};
 use crate::domain::permission::Permission;
 
 /// A future of an answer.
@@ -50,7 +50,9 @@ const HELP_LINE: &str = "`help` – this list";
 const ALIKE: f64 = 0.75;
 
 fn commands() -> impl Iterator<Item = &'static Command> {
-    [login::COMMANDS, chats::COMMANDS, choices::COMMANDS, consent::COMMANDS].into_iter().flatten()
+    [login::COMMANDS, chats::COMMANDS, choices::COMMANDS, consent::COMMANDS, admin::COMMANDS]
+        .into_iter()
+        .flatten()
 }
 
 fn commands_for(permission: Permission) -> impl Iterator<Item = &'static Command> {
@@ -104,7 +106,7 @@ impl Command {
 
 impl Audience {
     fn includes(self, permission: Permission) -> bool {
-        self == Self::Users || permission == Permission::Admin
+        self != Self::Admins || permission == Permission::Admin
     }
 }
 

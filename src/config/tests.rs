@@ -9,7 +9,11 @@ use std::{
 
 use ruma::user_id;
 
-use crate::domain::permission::Permission;
+use crate::domain::{
+    allowance::Limits,
+    limits,
+    permission::{Permission, Scope},
+};
 
 use super::{
     Config, Environment, FanOut, JidForm, LogFormat, MediaPlace, Outbound, SECTIONS, example,
@@ -133,10 +137,16 @@ fn every_mistake_is_found_at_once_with_its_path() {
         [permissions]
         "alice" = "king"
         "@alice" = "user"
+        "*.example.org" = { level = "user", contacts = 3 }
+        "*.example.com" = { level = "user", contacts_a_day = 0 }
+        "*" = { logins = 3 }
+        policy_rooms = ["!room"]
+        [limits]
+        messages_a_minute = 0
         [proxy]
         x = 1
     "#;
-    insta::assert_snapshot!(resolve(text).unwrap_err().join("\n"), @r#"
+    insta::assert_snapshot!(resolve(text).unwrap_err().join("\n"), @r##"
     master_key: must be 32 bytes in base64, for example from `openssl rand -base64 32`
     proxy: is not a key here: remove it
     homeserver.url: must be an address like "https://host.name", without user, query or fragment
@@ -161,10 +171,15 @@ fn every_mistake_is_found_at_once_with_its_path() {
     media.quota_bytes: must be a whole number, at least 1
     media.s3.endpoint: must be an address like "https://host.name", without user, query or fragment
     media.s3.secret: is not a key here: did you mean `secret_access_key`?
-    permissions."@alice": must be a Matrix id like "@alice:example.org", a server name, or "*"
-    permissions."alice": must be one of "none", "user", "admin"
+    permissions."*": must be "user", "admin" or "block", or `{ level = "user", … }` with `logins`, `contacts_a_day`, `messages_a_minute` or `media_bytes_a_day`
+    permissions."*.example.com": `contacts_a_day` must be a whole number, at least 1
+    permissions."*.example.org": must be "user", "admin" or "block", or `{ level = "user", … }` with `logins`, `contacts_a_day`, `messages_a_minute` or `media_bytes_a_day`
+    permissions."@alice": must be a Matrix id like "@alice:example.org", a server name, "*.example.org" for the servers below a domain, or "*"
+    permissions."alice": must be one of "block", "user", "admin"
+    permissions.policy_rooms: must be a list of rooms like ["#deny-list:example.org"]
+    limits.messages_a_minute: must be a whole number, at least 1
     log: must be a section: write `[log]` on a line
-    "#);
+    "##);
 }
 
 #[test]
@@ -358,14 +373,40 @@ fn the_most_exact_permission_counts() {
         [user_id!("@alice:example.org"), user_id!("@bob:example.org"), user_id!("@eve:evil.org")]
             .map(|user| permissions.of(user))
     };
-    assert_eq!(levels(""), [Permission::User, Permission::User, Permission::None]);
+    assert_eq!(levels(""), [Permission::User, Permission::User, Permission::Block]);
     assert_eq!(levels("[permissions]\n\"*\" = \"user\""), [Permission::User; 3]);
     assert_eq!(
         levels(
-            "[permissions]\n\"@alice:example.org\" = \"admin\"\n\"example.org\" = \"none\"\n\"*\" = \"user\""
+            "[permissions]\n\"@alice:example.org\" = \"admin\"\n\"example.org\" = \"block\"\n\"*\" = \"user\""
         ),
-        [Permission::Admin, Permission::None, Permission::User]
+        [Permission::Admin, Permission::Block, Permission::User]
     );
+}
+
+#[test]
+fn limits_are_of_everybody_or_of_an_entry() {
+    let alice = user_id!("@alice:example.org");
+    let limits = |text: &str| resolve(&format!("{LEAST}{text}")).unwrap().permissions;
+    let unsaid = limits("");
+    assert_eq!(unsaid.limits(alice), Limits::default());
+    assert_eq!(unsaid.logins, limits::LOGINS_MAX);
+    let text = "[permissions]\n\"*.org\" = { level = \"user\", logins = 7, contacts_a_day = 3 }\n\
+        [limits]\nlogins = 9\ncontacts_a_day = 5\nmessages_a_minute = 6";
+    let said = limits(text);
+    let expected = Limits { contacts_a_day: 3, messages_a_minute: 6, ..Limits::default() };
+    assert_eq!(said.limits(alice), expected);
+    assert_eq!(said.limits(user_id!("@bob:example.com")).contacts_a_day, 5);
+    assert_eq!(said.logins, 9);
+    let below = &said.rules[&Scope::Below("org".to_owned())];
+    assert_eq!((below.permission, below.logins), (Permission::User, Some(7)));
+}
+
+#[test]
+fn policy_rooms_are_no_entry_of_a_person() {
+    let text = format!("{LEAST}[permissions]\npolicy_rooms = [\"#a:b.c\", \"!d:b.c\"]");
+    let config = resolve(&text).unwrap();
+    assert_eq!(config.policy_rooms.len(), 2);
+    assert_eq!(config.permissions.of(user_id!("@alice:example.org")), Permission::User);
 }
 
 #[test]

@@ -29,6 +29,19 @@ pub enum LimitOf {
     Bridge,
     /// `[media] quota_bytes`: what one login may have hosted at the same time.
     Quota,
+    /// What one person may send in a day.
+    Day,
+}
+
+/// What a login has used up of what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Bytes of ciphertext that are hosted now.
+    pub hosted: u64,
+    /// Bytes of ciphertext that were hosted today.
+    pub today: u64,
+    /// The most that they may be.
+    pub today_max: u64,
 }
 
 /// The operator's rules for media.

@@ -126,6 +126,25 @@ pub const LINE_CHARS_MAX: usize = 1_000;
 /// Characters of a command line in a management room.
 pub const COMMAND_CHARS_MAX: usize = 500;
 
+/// People who may be logged in at the same time, unless the operator says otherwise.
+pub const LOGINS_MAX: u64 = 10_000;
+/// Chats with new contacts that a person may start in a day, unless the operator says otherwise.
+pub const CONTACTS_A_DAY_MAX: u64 = 100;
+/// Messages of a person to the network in a minute, unless the operator says otherwise.
+pub const MESSAGES_A_MINUTE_MAX: u64 = 120;
+/// Bytes of files that a person may send in a day, unless the operator says otherwise.
+pub const MEDIA_BYTES_A_DAY_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// How often a person is told, at most, that their messages wait because they are too many.
+pub const PACE_TOLD_EVERY: Duration = Duration::from_hours(1);
+/// People without permission who are told so, each once, between two starts of the process.
+pub const REFUSED_PEOPLE_MAX: usize = 10_000;
+/// Rules of all policy rooms together that are followed.
+pub const POLICY_RULES_MAX: usize = 100_000;
+/// Characters of the entity that a policy names: more than any Matrix id has.
+pub const POLICY_ENTITY_CHARS_MAX: usize = 300;
+/// Characters of a policy's reason that its subject is shown.
+pub const POLICY_REASON_CHARS_MAX: usize = 200;
+
 /// Downloads of hosted files at the same time; each holds a few pieces in memory.
 pub const DOWNLOADS_AT_ONCE_MAX: usize = 32;
 /// When to come again for a file while that many are under way.

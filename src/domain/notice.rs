@@ -6,8 +6,15 @@ mod content;
 mod earlier;
 mod file;
 mod login;
+mod refusal;
 
-pub use self::{content::Content, earlier::Earlier, file::FileTrouble, login::LoginNews};
+pub use self::{
+    content::Content,
+    earlier::Earlier,
+    file::{FileTrouble, size},
+    login::LoginNews,
+    refusal::Refusal,
+};
 use super::{bridged::Direction, consent::ContactState};
 
 /// Why a notice is shown.
@@ -49,6 +56,10 @@ pub enum Notice {
     NotLoggedIn,
     /// The network has forgotten the person; what is written waits.
     Lapsed,
+    /// The person may no longer use the bridge.
+    NotAllowed(Refusal),
+    /// The message waits, because the person sent so many within a minute.
+    TooFast { limit: u64 },
     /// A message of the contact could not be decrypted, even after asking again.
     MessageUndecryptable,
     /// A kind of message that the bridge does not show (yet).
@@ -86,6 +97,8 @@ impl Notice {
             Self::BridgeFailed => "bridge-failed",
             Self::NotLoggedIn => "not-logged-in",
             Self::Lapsed => "lapsed",
+            Self::NotAllowed(_) => "not-allowed",
+            Self::TooFast { .. } => "too-fast",
             Self::MessageUndecryptable => "message-undecryptable",
             Self::MessageKindNotShown { .. } => "message-kind-not-shown",
             Self::IdentityChanged => "identity-changed",
@@ -149,6 +162,14 @@ impl Notice {
                 to the bridge's bot to be known again; then it is sent."
                     .to_owned()
             }
+            Self::NotAllowed(refusal) => {
+                format!("That message was not sent. {}", refusal.text())
+            }
+            Self::TooFast { limit } => format!(
+                "You have sent {limit} messages within a minute, which is as many as this bridge \
+                 allows you. What you send now waits and goes out by itself as soon as it may; \
+                 there is nothing to do."
+            ),
             Self::MessageUndecryptable => {
                 "A message from this contact could not be decrypted, and \
                 asking for it again did not help. Please ask the contact to send it again."
@@ -191,6 +212,9 @@ mod tests {
             Notice::BridgeFailed,
             Notice::ArrivedAfterAll,
             Notice::ReadableAfterAll,
+            Notice::NotAllowed(Refusal::ByOperator),
+            Notice::NotAllowed(Refusal::ByDenyList { reason: Some("spam".to_owned()) }),
+            Notice::TooFast { limit: 120 },
             Notice::Earlier(Earlier::EditSentAnew),
             Notice::Earlier(Earlier::CopyStays),
             Notice::Earlier(Earlier::DeletedUnknown),

@@ -90,7 +90,7 @@ fn is_for_everybody(notice: &Notice) -> bool {
 fn reason(notice: &Notice) -> &'static str {
     match notice {
         Notice::RoomKeyMissing | Notice::EventUndecryptable => "com.beeper.undecryptable_event",
-        Notice::NotYours => "m.no_permission",
+        Notice::NotYours | Notice::NotAllowed(_) => "m.no_permission",
         Notice::NotLoggedIn => "m.bridge_unavailable",
         Notice::BridgeFailed => "m.event_not_handled",
         Notice::ContactWithoutKeys

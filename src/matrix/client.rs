@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use ruma::{
     DeviceId, EventId, MxcUri, OwnedDeviceId, OwnedEventId, OwnedMxcUri, OwnedRoomId,
-    OwnedServerName, OwnedUserId, RoomId, UserId,
+    OwnedServerName, OwnedUserId, RoomId, RoomOrAliasId, UserId,
     api::{
         AppserviceUserIdentity,
         client::{appservice::request_ping, to_device::send_event_to_device},
@@ -164,12 +164,20 @@ impl Homeserver for MatrixHomeserver {
         self.join_room(who, room).await
     }
 
+    async fn join_named(&self, who: &ActAs, room: &RoomOrAliasId) -> Result<OwnedRoomId, Failure> {
+        self.join_named_room(who, room).await
+    }
+
     async fn leave(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure> {
         self.leave_room(who, room).await
     }
 
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure> {
         self.read_room_state(who, room).await
+    }
+
+    async fn state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
+        self.read_state(who, room).await
     }
 
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {

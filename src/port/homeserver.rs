@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ruma::{MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{
+    MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, RoomOrAliasId, UserId,
+};
 use serde_json::Value;
 
 use super::{
@@ -62,9 +64,15 @@ pub trait Homeserver: Send + Sync {
 
     async fn join(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure>;
 
+    /// Joins a public room by whatever name it is known; being in it already is fine.
+    async fn join_named(&self, who: &ActAs, room: &RoomOrAliasId) -> Result<OwnedRoomId, Failure>;
+
     async fn leave(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure>;
 
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure>;
+
+    /// Every state event of a room.
+    async fn state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure>;
 
     /// Sends under the event's own transaction id, so a repetition gives the same event id. An event
     /// of the type [`REDACTION`] redacts.

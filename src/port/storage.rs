@@ -13,6 +13,7 @@ use ruma::{DeviceId, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, Us
 use super::{Failure, network::LoginKeys};
 use crate::{
     domain::{
+        allowance::{Counted, Day, DayUsage},
         bridged::{
             Contact, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
@@ -67,6 +68,15 @@ pub enum Change {
     /// and the cleaner removes them. From then on whatever writes for it fails, so a lane that was
     /// still at work leaves nothing behind.
     LoginRemoved(LoginId),
+
+    /// A person did so much of something on a day. Belongs into the commit of what is counted. What
+    /// anybody did before that day is forgotten.
+    DayUsageAdded {
+        person: OwnedUserId,
+        day: Day,
+        what: Counted,
+        amount: u64,
+    },
 
     ChoicesSaved {
         login: LoginId,
@@ -348,6 +358,8 @@ pub trait Storage: KeyStores {
     async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure>;
     /// Those of a login that never chose are the default.
     async fn choices(&self, login: &LoginId) -> Result<Choices, Failure>;
+    /// What a person did on a day.
+    async fn day_usage(&self, person: &UserId, day: Day) -> Result<DayUsage, Failure>;
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure>;
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure>;

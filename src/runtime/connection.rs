@@ -117,6 +117,9 @@ impl Connection {
         let Some(login) = self.ports.storage.login(&self.login).await? else {
             return Ok(Next::End);
         };
+        if self.is_paused(&login) {
+            return self.rest_paused().await;
+        }
         let Some(keys) = self.ports.storage.login_keys(&self.login).await? else {
             return Err(Failure::never("the login has no keys"));
         };
@@ -199,6 +202,11 @@ impl Connection {
             drop(held);
             return self.leave(&login, connected).await;
         }
+        if self.is_paused(&login) {
+            drop(held);
+            connected.link.close().await;
+            return Ok(Next::Again);
+        }
         *attempt = 0;
         let link = Arc::clone(&connected.link);
         self.links.set(&self.login, ConnectionState::Connected, Some(Arc::clone(&link)));
@@ -240,6 +248,23 @@ impl Connection {
             tracing::warn!(login = self.login.0, %failure, "could not tell that it was replaced");
         }
         Ok(Next::Rest)
+    }
+
+    /// Whoever may no longer use the bridge may still leave.
+    fn is_paused(&self, login: &Login) -> bool {
+        login.state != LoginState::Leaving && !self.ports.rules.may_use(&login.person)
+    }
+
+    /// Until the rules change: whoever changes them holds the transition while they say so.
+    async fn rest_paused(&self) -> Result<Next, Failure> {
+        let transition = self.links.transition(&self.login);
+        let _held = transition.lock().await;
+        let login = self.ports.storage.login(&self.login).await?;
+        if login.is_some_and(|login| self.is_paused(&login)) {
+            self.links.rest(&self.login, ConnectionState::Paused);
+            return Ok(Next::Rest);
+        }
+        Ok(Next::Again)
     }
 
     /// A login that lapsed before this process began.

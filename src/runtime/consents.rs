@@ -62,11 +62,23 @@ impl Consents {
         event: ContactEvent,
         cause: Option<&EventId>,
     ) -> Result<ContactState, Failure> {
+        self.act_with(portal, event, cause, |_| None).await
+    }
+
+    /// The same with a change that belongs into the commit of the move, by the state before it.
+    pub(crate) async fn act_with(
+        &self,
+        portal: &PortalKey,
+        event: ContactEvent,
+        cause: Option<&EventId>,
+        with: impl Fn(ContactState) -> Option<Change> + Send,
+    ) -> Result<ContactState, Failure> {
         loop {
-            let Move { from, to, changes } = self.decide(portal, event, cause).await?;
+            let Move { from, to, mut changes } = self.decide(portal, event, cause).await?;
             if changes.is_empty() {
                 return Ok(to);
             }
+            changes.extend(with(from));
             match commit(&self.ports, &self.hints, changes).await {
                 Ok(()) => {
                     self.hints.inbox().notify_one();

@@ -19,6 +19,7 @@ use super::{
     media::Mover,
     membership::Membership,
     outcome::Outcome,
+    policies::Policies,
     ports::Ports,
     reading::Reading,
     receipts::Receipts,
@@ -56,6 +57,7 @@ pub struct Inbox {
     reading: Reading,
     membership: Membership,
     management: Management,
+    policies: Policies,
     speech: Speech,
     /// Lanes work up to this row: the key changes before it have reached the machines.
     bound: AtomicI64,
@@ -93,6 +95,7 @@ impl Inbox {
                 speech.clone(),
             ),
             membership: Membership::new(ports.clone(), rooms.clone(), speech.clone(), consents),
+            policies: Policies::new(ports, hints, links),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,
             speech,
@@ -200,6 +203,10 @@ impl Inbox {
             return Err(Failure::never("malformed event"));
         };
         if self.ports.homeserver.our_user(&event.sender).is_some() {
+            return Ok(Outcome::nothing());
+        }
+        if self.ports.rules.follows(&event.room) {
+            self.policies.learn(&event).await?;
             return Ok(Outcome::nothing());
         }
         if let Some((member, membership)) = event.membership() {

@@ -1,5 +1,9 @@
 //! Logins: a person comes with their consent, stays connected, and leaves with their keys deleted.
 
+mod oversight;
+
+pub use oversight::{Overview, Quota};
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -9,6 +13,7 @@ use ruma::{EventId, OwnedUserId, UserId};
 use tokio_util::task::TaskTracker;
 
 use super::{
+    commit::commit,
     connection::{Connection, ConnectionState, Links},
     consents::Consents,
     hints::Hints,
@@ -22,7 +27,8 @@ use super::{
 };
 use crate::{
     domain::{
-        bridged::{ActAs, Login, LoginState, Portal},
+        allowance::{Counted, Day},
+        bridged::{ActAs, Login, LoginState, Portal, Timestamp},
         choices::Choices,
         consent::{
             Act, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry, login::LoginEvent,
@@ -66,6 +72,22 @@ pub enum StartOutcome {
     /// The person had agreed before, perhaps a moment ago in another session of theirs: this answer
     /// began nothing.
     Already(ConnectionState),
+    /// As many people are logged in as the operator allows; nothing was stored.
+    Full,
+}
+
+/// What became of opening a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    Ready(Portal),
+    /// The person blocked the contact.
+    Blocked,
+    /// The person started chats with `limit` new contacts today, and may start no more.
+    UsedUp {
+        limit: u64,
+        now: Timestamp,
+        again_at: Timestamp,
+    },
 }
 
 /// What became of the wish to be connected again.
@@ -155,6 +177,7 @@ impl Logins {
         let began = {
             let _held = self.arrival.lock().await;
             match self.of(person).await? {
+                None if !self.has_room(person).await? => return Ok(StartOutcome::Full),
                 None => Ok(self.add(person, cause).await?),
                 Some(login) if self.renew(&login, cause).await? => Ok(login.id),
                 Some(login) => Err(login.id),
@@ -167,6 +190,12 @@ impl Logins {
                 Ok(StartOutcome::Already(self.links.state(&login)))
             }
         }
+    }
+
+    /// The caller holds the arrival until the login is added.
+    async fn has_room(&self, person: &UserId) -> Result<bool, Failure> {
+        let logins = self.ports.storage.logins().await?;
+        Ok(self.ports.rules.has_room(person, &logins))
     }
 
     async fn add(&self, person: &UserId, cause: Option<&EventId>) -> Result<LoginId, Failure> {
@@ -229,11 +258,10 @@ impl Logins {
         if self.links.link(&login.id).is_none() {
             self.links.rouse(&login.id);
         }
-        Ok(match self.await_connection(&login.id).await? {
-            StartOutcome::Connected => ReconnectOutcome::Connected,
-            StartOutcome::StillTrying(state) | StartOutcome::Already(state) => {
-                ReconnectOutcome::StillTrying(state)
-            }
+        self.await_connection(&login.id).await?;
+        Ok(match self.links.state(&login.id) {
+            ConnectionState::Connected => ReconnectOutcome::Connected,
+            state => ReconnectOutcome::StillTrying(state),
         })
     }
 
@@ -256,7 +284,8 @@ impl Logins {
             ConnectionState::Connected
             | ConnectionState::Refused { .. }
             | ConnectionState::Replaced
-            | ConnectionState::Lapsed => true,
+            | ConnectionState::Lapsed
+            | ConnectionState::Paused => true,
             ConnectionState::Connecting | ConnectionState::Waiting { .. } => false,
         };
         tokio::select! {
@@ -275,12 +304,22 @@ impl Logins {
         person: &UserId,
         cause: Option<&EventId>,
     ) -> Result<LeaveOutcome, Failure> {
+        self.leave_with(person, cause, None).await
+    }
+
+    /// The same with a change that belongs into the commit which makes it true.
+    async fn leave_with(
+        &self,
+        person: &UserId,
+        cause: Option<&EventId>,
+        with: Option<Change>,
+    ) -> Result<LeaveOutcome, Failure> {
         let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
         if login.state == LoginState::Lapsed {
             // It is removed at once, and nobody knows its rooms afterwards.
             self.leave_rooms(&login.id).await?;
         }
-        let Some(login) = self.leaving(&login.id, cause).await? else {
+        let Some(login) = self.leaving(&login.id, cause, with).await? else {
             self.links.rouse(&login.id);
             return Ok(LeaveOutcome::Left);
         };
@@ -306,15 +345,17 @@ impl Logins {
         &self,
         login: &LoginId,
         cause: Option<&EventId>,
+        with: Option<Change>,
     ) -> Result<Option<Login>, Failure> {
         let transition = self.links.transition(login);
         let _held = transition.lock().await;
         let Some(login) = self.ports.storage.login(login).await? else { return Ok(None) };
         let change = transition::change(&login, LoginEvent::LeaveAsked);
-        let changes = change.map(|change| {
-            vec![Change::LedgerAdded(self.entry(&login, Act::OptedOut, cause)), change]
-        });
-        self.ports.storage.commit(changes.unwrap_or_default()).await?;
+        if let Some(change) = change {
+            let left = Change::LedgerAdded(self.entry(&login, Act::OptedOut, cause));
+            let changes = [left, change].into_iter().chain(with).collect();
+            commit(&self.ports, &self.hints, changes).await?;
+        }
         let state = login.state.after(LoginEvent::LeaveAsked);
         Ok((state != LoginState::None).then_some(Login { state, ..login }))
     }
@@ -361,23 +402,39 @@ impl Logins {
         }
     }
 
-    /// The person opens a chat: its room, made when it does not exist, with the person invited.
-    /// `None` if they blocked the contact.
+    /// The person opens a chat: its room, made when it does not exist, with the person invited. A
+    /// contact who is new counts against the person's day, in the commit that approves them.
     pub async fn open_chat(
         &self,
         login: &Login,
         user: &RemoteUser,
         cause: Option<&EventId>,
-    ) -> Result<Option<Portal>, Failure> {
+    ) -> Result<Opened, Failure> {
         let ghost = self.ports.namer.ghost_key(user);
         let key = PortalKey { login: login.id.clone(), ghost };
-        let state = self.consents.act(&key, ContactEvent::Started, cause).await?;
+        let now = self.ports.clock.now();
+        let (person, day) = (&login.person, Day::of(now));
+        if self.consents.of(&key).await? == ContactState::Unknown {
+            let used = self.ports.storage.day_usage(person, day).await?;
+            if let Err(limit) = used.admit_contact(self.ports.rules.limits(person)) {
+                return Ok(Opened::UsedUp { limit, now, again_at: day.ends_at() });
+            }
+        }
+        let counted = |from| {
+            (from == ContactState::Unknown).then(|| Change::DayUsageAdded {
+                person: person.clone(),
+                day,
+                what: Counted::Contacts,
+                amount: 1,
+            })
+        };
+        let state = self.consents.act_with(&key, ContactEvent::Started, cause, counted).await?;
         if state == ContactState::Blocked {
-            return Ok(None);
+            return Ok(Opened::Blocked);
         }
         let portal = self.rooms.ensure_portal(login, user, None).await?;
         self.rooms.invite(login, &portal).await?;
-        Ok(Some(portal))
+        Ok(Opened::Ready(portal))
     }
 
     /// Connects now whoever the network has something for; `false` if nobody is called so.

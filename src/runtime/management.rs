@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{outcome::Outcome, ports::Ports, speech::Speech};
 use crate::{
-    domain::{bridged::ActAs, event::Event, ids::Lane, item::RawEvent, limits},
+    domain::{bridged::ActAs, event::Event, ids::Lane, item::RawEvent, limits, notice::Refusal},
     port::{Failure, room_cipher::DecryptFailure, storage::InboxRow},
 };
 
@@ -65,6 +65,12 @@ impl Management {
         if person.is_none_or(|person| person != event.sender) {
             return Ok(Outcome::nothing());
         }
+        if let Err(refusal) = self.ports.rules.permission(&event.sender) {
+            // Whoever is logged in is a guest who may leave: that is for the commands to answer.
+            if self.ports.storage.login_of(&event.sender).await?.is_none() {
+                return self.refuse(event, &refusal).await;
+            }
+        }
         let content = match event.event_type.as_str() {
             "m.room.message" => event.content.clone(),
             "m.room.encrypted" => match self.decrypt(event, raw).await {
@@ -116,6 +122,15 @@ impl Management {
         };
         let answer = self.commands.answer(&asked).await?;
         self.reply(event, &answer).await
+    }
+
+    /// Once, without reading what they said; then silence.
+    async fn refuse(&self, event: &Event, refusal: &Refusal) -> Result<Outcome, Failure> {
+        let is_message = matches!(event.event_type.as_str(), "m.room.message" | "m.room.encrypted");
+        if !is_message || !self.ports.rules.answers_refused(&event.sender, &event.id) {
+            return Ok(Outcome::nothing());
+        }
+        self.reply(event, &refusal.text()).await
     }
 
     async fn reply(&self, event: &Event, text: &str) -> Result<Outcome, Failure> {

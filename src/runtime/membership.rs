@@ -47,6 +47,11 @@ impl Membership {
 
     /// The room in which a person talks to the bot is their management room from now on.
     async fn bot_invited(&self, event: &Event) -> Result<Outcome, Failure> {
+        let rules = &self.ports.rules;
+        if !rules.may_use(&event.sender) && rules.was_refused(&event.sender) {
+            self.ports.homeserver.leave(&ActAs::Bot, &event.room).await?;
+            return Ok(Outcome::nothing());
+        }
         self.rooms.ensure_bot().await?;
         self.ports.homeserver.join(&ActAs::Bot, &event.room).await?;
         Ok(Outcome::Done(vec![Change::ManagementRoomSaved {
@@ -60,6 +65,7 @@ impl Membership {
         let who = ActAs::Ghost(ghost.clone());
         let login = self.ports.storage.login_of(&event.sender).await?;
         let known = self.ports.storage.ghost(ghost).await?;
+        let login = login.filter(|login| self.ports.rules.may_use(&login.person));
         let Some((login, _)) = login.zip(known) else {
             self.ports.homeserver.leave(&who, &event.room).await?;
             return Ok(Outcome::nothing());

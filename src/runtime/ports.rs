@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rand::{TryCryptoRng, TryRng};
 
+use super::rules::Rules;
 use crate::{
     domain::{hosting::MediaRules, ids::GhostNamer},
     port::{Clock, Entropy, Homeserver, InteropNetwork, MediaStore, RoomCipher, Storage},
@@ -18,6 +19,7 @@ pub struct Ports {
     pub network: Arc<dyn InteropNetwork>,
     pub media: Arc<dyn MediaStore>,
     pub media_rules: MediaRules,
+    pub rules: Rules,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub namer: GhostNamer,

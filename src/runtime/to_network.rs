@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
+        allowance::{Counted, Day},
         bridged::{
             ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Timestamp,
         },
@@ -92,6 +93,12 @@ impl ToNetwork {
             }
             return self.refuse(portal, event, &Notice::NotLoggedIn).await;
         };
+        if let Err(refusal) = self.ports.rules.permission(&parties.login.person) {
+            if event.event_type == REDACTION {
+                return Ok(Outcome::nothing());
+            }
+            return self.refuse(portal, event, &Notice::NotAllowed(refusal)).await;
+        }
         let state = self.ports.storage.contact(&portal.key).await?;
         if !state.may_send() {
             if event.event_type == REDACTION {
@@ -102,7 +109,7 @@ impl ToNetwork {
         if parties.login.state == LoginState::Lapsed {
             return self.await_return(portal).await;
         }
-        let heard = Heard { event, raw, since: row.received_at };
+        let heard = Heard { event, raw, since: row.received_at, again: false };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::MissingKey) => {
@@ -118,6 +125,13 @@ impl ToNetwork {
             Said::Nothing => Ok(Outcome::nothing()),
             Said::Refused(notice) => self.refuse(portal, event, &notice).await,
             Said::NotBefore(until) => self.wait(row, portal, event, until).await,
+            Said::TooFast { until, notice } => {
+                let changes = match notice {
+                    Some(notice) => self.speech.remarked(&portal.key, event, &notice).await?,
+                    None => Vec::new(),
+                };
+                Ok(Outcome::Wait { until, changes })
+            }
             Said::Saying(saying) => self.forward(row, portal, &parties, event, *saying).await,
         }
     }
@@ -156,7 +170,7 @@ impl ToNetwork {
             return Ok(Vec::new());
         };
         let Some(event) = Event::parse(&raw) else { return Ok(Vec::new()) };
-        let heard = Heard { event: &event, raw: &raw, since };
+        let heard = Heard { event: &event, raw: &raw, since, again: true };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::Outside(failure)) => return Err(failure),
@@ -167,7 +181,9 @@ impl ToNetwork {
         let saying = match said {
             Said::Saying(saying) => *saying,
             Said::Nothing | Said::Refused(_) => return Ok(Vec::new()),
-            Said::NotBefore(_) => return Err(Failure::later("a file cannot be sent again yet")),
+            Said::NotBefore(_) | Said::TooFast { .. } => {
+                return Err(Failure::later("a file cannot be sent again yet"));
+            }
         };
         let link = self.links.link(&portal.key.login);
         let recipient = recipient(portal, &parties, link.as_deref());
@@ -260,6 +276,7 @@ impl ToNetwork {
             }
             Err(SealFailure::Outside(failure)) => return Err(failure),
         };
+        changes.extend(hosted.as_ref().and_then(|hosted| counted(parties, hosted)));
         changes.extend(hosted);
         let remote_id = self.ports.namer.remote_message_id(&event.id);
         changes.push(Change::MessageAdded(Message {
@@ -339,6 +356,14 @@ fn recipient<'a>(
     link: Option<&'a dyn crate::port::NetworkLink>,
 ) -> Recipient<'a> {
     Recipient { portal: &portal.key, user: &parties.ghost.remote, keys: &parties.keys, link }
+}
+
+/// What a file that was hosted uses up of the person's day.
+fn counted(parties: &Parties, hosted: &Change) -> Option<Change> {
+    let Change::MediaHosted(media) = hosted else { return None };
+    let (person, day) = (parties.login.person.clone(), Day::of(media.hosted_at));
+    let (what, amount) = (Counted::MediaBytes, media.length);
+    Some(Change::DayUsageAdded { person, day, what, amount })
 }
 
 fn envelope(

@@ -3,6 +3,7 @@
 use super::{
     choices, contact, counter,
     database::{UnitOfWork, Verdict, Writer},
+    day_usage,
     error::Error,
     ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, part,
     portal, prekey, reaction, reading, session, setting,
@@ -75,6 +76,9 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
         }
         Change::LoginStateSet { login, state } => login::set_state(writer, login, *state).await,
         Change::LoginRemoved(login) => login::remove(writer, login).await,
+        Change::DayUsageAdded { person, day, what, amount } => {
+            day_usage::add(writer, person, *day, *what, *amount).await
+        }
         Change::ChoicesSaved { login, choices } => choices::save(writer, login, *choices).await,
         Change::GhostSaved(ghost) => ghost::save(writer, ghost).await,
         Change::PortalSaved(portal) => portal::save(writer, portal).await,

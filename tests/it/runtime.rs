@@ -29,6 +29,7 @@ mod names;
 mod network;
 mod receipts;
 mod replacing;
+mod rules;
 mod stage;
 mod surroundings;
 mod trouble;

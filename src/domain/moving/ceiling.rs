@@ -1,7 +1,7 @@
 //! The lowest of the limits that a file is under.
 
 use super::{MAX_MEDIA_BYTES, encrypted_len};
-use crate::domain::hosting::{LimitOf, MediaRules};
+use crate::domain::hosting::{LimitOf, MediaRules, Used};
 
 /// A limit in the way of a file, if it is large enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,20 @@ impl Ceiling {
         Self { bytes: Some(limit), limit, whose }
     }
 
-    /// Of a file for the network, from a login that has `hosted` bytes of ciphertext here.
-    pub fn to_network(rules: &MediaRules, hosted: u64) -> Self {
-        let left = rules.quota_bytes.saturating_sub(hosted);
-        let mut quota = Self::new(rules.quota_bytes, LimitOf::Quota);
+    /// Of a file for the network, from a login that has used up so much.
+    pub fn to_network(rules: &MediaRules, used: Used) -> Self {
+        let Used { hosted, today, today_max } = used;
+        let quota = Self::with_ciphertext(rules.quota_bytes, hosted, LimitOf::Quota);
+        let day = Self::with_ciphertext(today_max, today, LimitOf::Day);
+        Self::lowest([Self::of_bridge(rules), Self::of_network(), quota, day])
+    }
+
+    /// What is left of a limit on the bytes of ciphertexts.
+    fn with_ciphertext(limit: u64, used: u64, whose: LimitOf) -> Self {
         // The ciphertext has whole blocks and something behind them: the longest file fills its
         // last block but for one byte.
-        quota.bytes = left.checked_sub(encrypted_len(0)).map(|left| left - left % 16 + 15);
-        Self::lowest([Self::of_bridge(rules), Self::of_network(), quota])
+        let left = limit.saturating_sub(used).checked_sub(encrypted_len(0));
+        Self { bytes: left.map(|left| left - left % 16 + 15), limit, whose }
     }
 
     /// Of a file for a homeserver that takes uploads of up to `homeserver` bytes.
@@ -42,11 +48,9 @@ impl Ceiling {
         Self::new(MAX_MEDIA_BYTES, LimitOf::Network)
     }
 
-    fn lowest(ceilings: [Self; 3]) -> Self {
-        let [first, others @ ..] = ceilings;
-        others
-            .into_iter()
-            .fold(first, |low, other| if other.bytes < low.bytes { other } else { low })
+    fn lowest<const COUNT: usize>(ceilings: [Self; COUNT]) -> Self {
+        let lower = |low: Self, other: Self| if other.bytes < low.bytes { other } else { low };
+        ceilings.into_iter().reduce(lower).expect("there is a limit")
     }
 
     /// Whether a file of `length` bytes in the clear may be moved.

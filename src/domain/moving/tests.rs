@@ -9,7 +9,7 @@ use crate::domain::{
         Attachment, AttachmentDecryptor, AttachmentEncryptor, AttachmentKeys, EncryptedFile,
         Opening,
     },
-    hosting::{LimitOf, MediaRules},
+    hosting::{LimitOf, MediaRules, Used},
 };
 
 const KEY: [u8; MEDIA_KEY_BYTES] = [7; MEDIA_KEY_BYTES];
@@ -159,10 +159,15 @@ fn the_lowest_limit_counts() {
     let rules =
         |max_bytes, quota_bytes| MediaRules { max_bytes, quota_bytes, keep: Duration::ZERO };
     let told = |ceiling: Ceiling| (ceiling.bytes(), ceiling.limit, ceiling.whose);
-    let out = |max, quota, hosted| told(Ceiling::to_network(&rules(max, quota), hosted));
+    let used = |hosted| Used { hosted, today: 0, today_max: u64::MAX };
+    let out = |max, quota, hosted| told(Ceiling::to_network(&rules(max, quota), used(hosted)));
     assert_eq!(out(100, 1000, 0), (100, 100, LimitOf::Bridge));
     assert_eq!(out(u64::MAX, u64::MAX, 0), (MAX_MEDIA_BYTES, MAX_MEDIA_BYTES, LimitOf::Network));
     assert_eq!(out(100, 1000, 926), (63, 1000, LimitOf::Quota));
+    let today = Used { hosted: 900, today: 926, today_max: 1000 };
+    let out = |max, quota| told(Ceiling::to_network(&rules(max, quota), today));
+    assert_eq!(out(100, 1000), (63, 1000, LimitOf::Day));
+    assert_eq!(out(62, 1000), (62, 62, LimitOf::Bridge));
     let inward = |max, homeserver| told(Ceiling::to_matrix(&rules(max, 0), homeserver));
     assert_eq!(inward(100, 50), (50, 50, LimitOf::Homeserver));
     assert_eq!(inward(100, 100), (100, 100, LimitOf::Bridge));
@@ -170,14 +175,18 @@ fn the_lowest_limit_counts() {
 }
 
 #[test]
-fn a_quota_is_filled_to_its_last_byte() {
-    let quota = 1000;
-    let rules = MediaRules { max_bytes: u64::MAX, quota_bytes: quota, keep: Duration::ZERO };
-    for hosted in 900..=1100 {
-        let ceiling = Ceiling::to_network(&rules, hosted);
+fn a_quota_and_a_day_are_filled_to_their_last_byte() {
+    let limit = 1000;
+    let rules = |quota_bytes| MediaRules { max_bytes: u64::MAX, quota_bytes, keep: Duration::ZERO };
+    for used in 900..=1100 {
+        let quota = Used { hosted: used, today: 0, today_max: u64::MAX };
+        let day = Used { hosted: 0, today: used, today_max: limit };
+        let quota = Ceiling::to_network(&rules(limit), quota);
+        let day = Ceiling::to_network(&rules(u64::MAX), day);
         for length in 0..120 {
-            let fits = hosted + encrypted_len(length) <= quota;
-            assert_eq!(ceiling.admits(length), fits, "{length} bytes beside {hosted}");
+            let fits = used + encrypted_len(length) <= limit;
+            assert_eq!(quota.admits(length), fits, "{length} bytes beside {used}");
+            assert_eq!(day.admits(length), fits, "{length} bytes after {used}");
         }
     }
 }

@@ -127,6 +127,11 @@ fn too_large_to_send(limit: u64, whose: LimitOf) -> String {
              {size} that you have on this bridge, so it was not sent. Older files make room with \
              time: please send it again later, or send a smaller one."
         ),
+        LimitOf::Day => format!(
+            "Together with the files that you sent today, that one takes more than the {size} a day \
+             that this bridge allows you, so it was not sent. Please send it again tomorrow (the day \
+             ends at midnight UTC), or send a smaller one."
+        ),
     }
 }
 
@@ -135,7 +140,7 @@ fn too_large_to_show(limit: u64, whose: LimitOf) -> String {
     let whose = match whose {
         LimitOf::Homeserver => "your homeserver takes",
         LimitOf::Network => "WhatsApp carries",
-        LimitOf::Bridge | LimitOf::Quota => "this bridge carries",
+        LimitOf::Bridge | LimitOf::Quota | LimitOf::Day => "this bridge carries",
     };
     format!(
         "This contact sent a file that is larger than {whose} (at most {size}). It can be seen in \
@@ -143,8 +148,8 @@ fn too_large_to_show(limit: u64, whose: LimitOf) -> String {
     )
 }
 
-/// In the largest unit that leaves a whole number before the point.
-fn size(bytes: u64) -> String {
+/// A number of bytes for people, in the largest unit that leaves a whole number before the point.
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
     let scale = |power: usize| 1_u64 << (10 * (power + 1));
     let Some(power) = (0..UNITS.len()).rev().find(|power| bytes >= scale(*power)) else {
@@ -188,7 +193,9 @@ mod tests {
             FileTrouble::Away,
             FileTrouble::Refused,
         ];
-        for whose in [LimitOf::Homeserver, LimitOf::Network, LimitOf::Bridge, LimitOf::Quota] {
+        for whose in
+            [LimitOf::Homeserver, LimitOf::Network, LimitOf::Bridge, LimitOf::Quota, LimitOf::Day]
+        {
             troubles.push(FileTrouble::TooLarge { limit: 1024, whose });
         }
         for trouble in troubles {

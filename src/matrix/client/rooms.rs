@@ -2,13 +2,13 @@
 
 use http::StatusCode;
 use ruma::{
-    EventId, OwnedEventId, OwnedRoomId, RoomId, UserId,
+    EventId, OwnedEventId, OwnedRoomId, RoomId, RoomOrAliasId, UserId,
     api::client::{
         alias::get_alias,
         membership::{
             get_member_events,
             invite_user::{self, v3::InviteUserId},
-            join_room_by_id, leave_room,
+            join_room_by_id, join_room_by_id_or_alias, leave_room,
         },
         message::send_message_event,
         redact::redact_event,
@@ -16,7 +16,7 @@ use ruma::{
             create_room::{self, v3::RoomPreset},
             get_room_event,
         },
-        state::{get_state_event_for_key, send_state_event},
+        state::{get_state_event_for_key, get_state_events, send_state_event},
     },
     events::{
         AnyInitialStateEvent, AnyMessageLikeEventContent, AnyStateEventContent,
@@ -139,6 +139,30 @@ impl MatrixHomeserver {
         let request = join_room_by_id::v3::Request::new(room.to_owned());
         self.api.call("joining a room", self.identity(&user), request).await?;
         Ok(())
+    }
+
+    pub(super) async fn join_named_room(
+        &self,
+        who: &ActAs,
+        room: &RoomOrAliasId,
+    ) -> Result<OwnedRoomId, Failure> {
+        let user = self.names.user_id(who);
+        let request = join_room_by_id_or_alias::v3::Request::new(room.to_owned());
+        let answer = self.api.call("joining a room", self.identity(&user), request).await?;
+        Ok(answer.room_id)
+    }
+
+    pub(super) async fn read_state(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+    ) -> Result<Vec<RawEvent>, Failure> {
+        const WHAT: &str = "reading a room's state";
+        let user = self.names.user_id(who);
+        let request = get_state_events::v3::Request::new(room.to_owned());
+        let answer = self.api.call(WHAT, self.identity(&user), request).await?;
+        let events = answer.room_state.iter();
+        events.map(|event| parsed(event.json().get(), WHAT).map(RawEvent)).collect()
     }
 
     pub(super) async fn leave_room(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure> {

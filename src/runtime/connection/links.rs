@@ -29,12 +29,14 @@ pub enum ConnectionState {
     Replaced,
     /// The network has forgotten the person. Not tried again before they agree once more.
     Lapsed,
+    /// The person may not use the bridge at the moment.
+    Paused,
 }
 
 impl ConnectionState {
     /// Whether nothing is tried before the person says so.
     fn rests(&self) -> bool {
-        matches!(self, Self::Replaced | Self::Lapsed)
+        matches!(self, Self::Replaced | Self::Lapsed | Self::Paused)
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn only_the_person_ends_a_rest() {
         let (links, login) = (Links::default(), LoginId("l1".to_owned()));
-        for why in [ConnectionState::Replaced, ConnectionState::Lapsed] {
+        for why in [ConnectionState::Replaced, ConnectionState::Lapsed, ConnectionState::Paused] {
             links.rest(&login, why.clone());
             links.wake(&login);
             assert_eq!(links.state(&login), why);

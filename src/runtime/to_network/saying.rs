@@ -7,6 +7,7 @@ use ruma::{EventId, RoomId};
 use super::{Parties, ToNetwork};
 use crate::{
     domain::{
+        allowance::PaceTurn,
         bridged::{ActAs, Direction, Message, Portal, Reaction, Timestamp},
         event::Event,
         ids::{Lane, StorageRef},
@@ -45,6 +46,8 @@ pub(super) struct Heard<'a> {
     pub(super) event: &'a Event,
     pub(super) raw: &'a RawEvent,
     pub(super) since: Timestamp,
+    /// Whether it went out before, and goes out again because a device could not read it.
+    pub(super) again: bool,
 }
 
 /// What an event comes to.
@@ -54,6 +57,11 @@ pub(super) enum Said {
     Refused(Notice),
     /// Look at it again then.
     NotBefore(Timestamp),
+    /// The person sent too many within a minute: look at it again then.
+    TooFast {
+        until: Timestamp,
+        notice: Option<Notice>,
+    },
     Saying(Box<Saying>),
 }
 
@@ -71,7 +79,7 @@ impl ToNetwork {
         parties: &Parties,
         heard: Heard<'_>,
     ) -> Result<Said, DecryptFailure> {
-        let Heard { event, raw, since: _ } = heard;
+        let Heard { event, raw, since: _, again } = heard;
         let decided = match event.event_type.as_str() {
             REDACTION => {
                 let said = self.redaction(portal, parties, event).await;
@@ -87,6 +95,16 @@ impl ToNetwork {
                 outgoing(&parties.login.person, &decrypted.sender, kind, content)
             }
         };
+        let goes_out = !matches!(decided, Outgoing::Nothing | Outgoing::Refused(_));
+        if goes_out && !again {
+            let (login, rules) = (&parties.login, &self.ports.rules);
+            let turn = rules.turn(login, &event.id, self.ports.clock.now());
+            if let PaceTurn::Later { until, tell } = turn {
+                let limit = rules.limits(&login.person).messages_a_minute;
+                let notice = tell.then_some(Notice::TooFast { limit });
+                return Ok(Said::TooFast { until, notice });
+            }
+        }
         let said = match decided {
             Outgoing::Nothing => Ok(Said::Nothing),
             Outgoing::Refused(notice) => Ok(Said::Refused(notice)),

@@ -40,12 +40,12 @@ const URI: &str = "mxc://example.org/document";
 const PATH: &str = "/v/t62.7118-24/1_n.enc?oh=01_Q5";
 const HOSTED: &str = "/interop/whatsapp/download/12/";
 
-fn bytes(length: usize) -> Vec<u8> {
+pub(super) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|index| u8::try_from((31 * index + 7) % 256).unwrap()).collect()
 }
 
 /// A document of the person, uploaded, and the event that shares it.
-fn document(stage: &mut Stage, room: &OwnedRoomId, clear: &[u8]) -> Value {
+pub(super) fn document(stage: &mut Stage, room: &OwnedRoomId, clear: &[u8]) -> Value {
     let keys = AttachmentKeys::from_random(&[5; AttachmentKeys::RANDOM_BYTES]);
     let (mut encryptor, mut ciphertext) = (AttachmentEncryptor::new(keys), Vec::new());
     encryptor.update(clear, &mut ciphertext);

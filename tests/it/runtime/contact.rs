@@ -20,6 +20,8 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use ruma::event_id;
 
 pub(super) const PHONE: &str = "33612345678";
+/// The number of somebody who is there and never writes.
+pub(super) const SECOND_PHONE: &str = "33611111111";
 
 pub(super) struct Contact {
     /// The name that they gave themselves.

@@ -13,6 +13,7 @@ use std::{
 use async_trait::async_trait;
 use causeway::{
     domain::{
+        allowance::{Day, DayUsage},
         bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
         consent::{ContactState, Entry},
@@ -193,6 +194,7 @@ storage! {
     fn logins() -> Vec<Login>;
     fn login_of(person: &UserId) -> Option<Login>;
     fn choices(login: &LoginId) -> Choices;
+    fn day_usage(person: &UserId, day: Day) -> DayUsage;
     fn login_keys(id: &LoginId) -> Option<LoginKeys>;
     fn ghost(key: &GhostKey) -> Option<Ghost>;
     fn portal(key: &PortalKey) -> Option<Portal>;

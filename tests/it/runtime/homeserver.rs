@@ -26,7 +26,10 @@ use causeway::{
     },
 };
 use futures_util::StreamExt as _;
-use ruma::{EventId, MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{
+    EventId, MxcUri, OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId, RoomOrAliasId,
+    UserId,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -57,6 +60,8 @@ struct State {
     person_name: Option<String>,
     /// The names that ghosts were given, oldest first.
     ghost_names: Vec<String>,
+    /// The state of rooms that hold policies.
+    policies: Vec<Value>,
     trouble: Option<Trouble>,
     /// The same for sending alone.
     sending_trouble: Option<Trouble>,
@@ -211,6 +216,11 @@ impl FakeHomeserver {
         self.state().media_limit = Some(bytes);
     }
 
+    /// A state event that is there when somebody asks.
+    pub(super) fn add_policy(&self, event: Value) {
+        self.state().policies.push(event);
+    }
+
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
         self.state().unencrypted.insert(room.clone());
     }
@@ -282,6 +292,11 @@ impl Homeserver for FakeHomeserver {
         Trouble::befall(self.state().trouble, ())
     }
 
+    async fn join_named(&self, _who: &ActAs, room: &RoomOrAliasId) -> Result<OwnedRoomId, Failure> {
+        let room = OwnedRoomId::try_from(room.as_str()).unwrap();
+        Trouble::befall(self.state().trouble, room)
+    }
+
     async fn leave(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
         Trouble::befall(self.state().trouble, ())
     }
@@ -290,6 +305,12 @@ impl Homeserver for FakeHomeserver {
         let state = self.state();
         let encrypted = !state.unencrypted.contains(room);
         Trouble::befall(state.trouble, RoomState { encrypted, members: Vec::new() })
+    }
+
+    async fn state(&self, _who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
+        let state = self.state();
+        let events = state.policies.iter().filter(|event| event["room_id"] == room.as_str());
+        Trouble::befall(state.trouble, events.cloned().map(RawEvent).collect())
     }
 
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
-    contact::{Contact, PHONE},
+    contact::{Contact, PHONE, SECOND_PHONE},
     files::Files,
     surroundings::{Gate, Trouble},
 };
@@ -377,6 +377,10 @@ impl NetworkLink for FakeNetwork {
     async fn resolve(&self, phone: &str) -> Result<Resolved, Failure> {
         Ok(match phone {
             PHONE => Resolved::Reachable { user: Contact::user() },
+            SECOND_PHONE => {
+                let user = RemoteUser(format!("{SECOND_PHONE}@s.whatsapp.net"));
+                Resolved::Reachable { user }
+            }
             "33600000000" => Resolved::NotOptedIn,
             _ => Resolved::NotOnNetwork,
         })

@@ -9,21 +9,22 @@ use std::{
 use causeway::{
     command::Bot,
     domain::{
+        allowance::Limits,
         hosting::MediaRules,
         ids::GhostNamer,
         item::KeyChanges,
         limits::Backoff,
-        permission::{Permission, Permissions},
+        permission::{Permission, Permissions, Rule, Scope},
     },
     http::{HomeserverFace, HostedFiles, NetworkFace},
     port::{Clock as _, Storage as _, storage::Change},
     runtime::{
-        Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Ports, Rooms, Stop,
-        Transaction, clean,
+        Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports,
+        Rooms, Rules, Stop, Transaction, clean,
     },
     storage::SqlStorage,
 };
-use ruma::{EventId, OwnedRoomId, OwnedUserId};
+use ruma::{EventId, OwnedRoomId, OwnedRoomOrAliasId, OwnedUserId};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Runtime,
@@ -65,6 +66,9 @@ pub(super) struct Stage {
     inbox_rows_max: u64,
     /// Read when the process begins.
     pub(super) message_status: bool,
+    /// The same.
+    pub(super) permissions: Permissions,
+    pub(super) policy_rooms: Vec<OwnedRoomOrAliasId>,
     events: u32,
     transactions: u32,
     starts: u64,
@@ -81,6 +85,12 @@ struct Bridge {
     bot: Arc<Bot>,
     faces: (HomeserverFace, NetworkFace),
     stop: Stop,
+}
+
+/// Only the person of the stage may use the bridge.
+pub(super) fn permissions(rule: Rule, limits: Limits) -> Permissions {
+    let rules = [(Scope::User(PERSON.try_into().unwrap()), rule)].into();
+    Permissions { rules, logins: 10, limits }
 }
 
 impl Drop for Stage {
@@ -105,6 +115,8 @@ impl Stage {
             set_aside: Arc::default(),
             inbox_rows_max,
             message_status: true,
+            permissions: permissions(Permission::User.into(), Limits::default()),
+            policy_rooms: Vec::new(),
             events: 0,
             transactions: 0,
             starts: 0,
@@ -175,6 +187,7 @@ impl Stage {
             network: self.network.clone(),
             media: self.media.clone(),
             media_rules: MEDIA_RULES,
+            rules: Rules::new(self.permissions.clone()),
             clock: self.clock.clone(),
             entropy,
             namer: GhostNamer::new([9; 32]),
@@ -184,17 +197,17 @@ impl Stage {
         let rooms = Rooms::new(ports.clone());
         let backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(4) };
         let logins = Logins::new(&ports, &hints, &links, &rooms, backoff, stop.clone());
-        let permissions = Permissions {
-            users: [(PERSON.try_into().unwrap(), Permission::User)].into(),
-            ..Permissions::default()
-        };
-        let bot = Arc::new(Bot::new(logins.clone(), permissions));
+        let bot = Arc::new(Bot::new(logins.clone(), ports.rules.clone()));
+        let policies = Policies::new(&ports, &hints, &links);
+        let restored = policies.clone();
+        runtime.spawn(async move { restored.restore().await.unwrap() }).await.unwrap();
         let intake = Intake::new(ports.clone(), hints.clone(), &links);
         let commands: Arc<dyn Commands> = bot.clone();
         let inbox = Inbox::new(&ports, &hints, &links, &rooms, commands, stop.clone());
         runtime.spawn(inbox.run());
         runtime.spawn(Outbox::to_homeserver(&ports, &hints, stop.clone()).run());
         runtime.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
+        runtime.spawn(policies.follow(self.policy_rooms.clone(), stop.clone()));
         let started = logins.clone();
         runtime.spawn(async move { started.start_all().await });
         let homeserver_face = HomeserverFace {

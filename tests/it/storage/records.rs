@@ -2,6 +2,7 @@
 
 use causeway::{
     domain::{
+        allowance::{Counted, Day, DayUsage},
         bridged::{Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
     },
@@ -27,6 +28,7 @@ on_both!(
     a_login_goes_its_way,
     a_login_replaces_nothing,
     choices_are_a_logins_own_and_the_latest,
+    a_day_is_counted_by_person_and_thing,
     a_ghost_keeps_a_name_that_is_not_renewed,
     a_portal_moves_between_rooms,
     a_message_moves_forward_only,
@@ -117,6 +119,36 @@ async fn choices_are_a_logins_own_and_the_latest(place: Place) {
     assert_eq!(storage.choices(&other).await.unwrap(), Choices::default());
     storage.commit(vec![Change::LoginRemoved(id.clone())]).await.unwrap();
     assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
+}
+
+async fn a_day_is_counted_by_person_and_thing(place: Place) {
+    let storage = place.open().await;
+    let added = |name: &str, day: i64, what: Counted, amount: u64| Change::DayUsageAdded {
+        person: person(name),
+        day: Day(day),
+        what,
+        amount,
+    };
+    let used = async |name: &str, day: i64| {
+        let DayUsage { contacts, media_bytes } =
+            storage.day_usage(&person(name), Day(day)).await.unwrap();
+        (contacts, media_bytes)
+    };
+    assert_eq!(used("alice", 7).await, (0, 0));
+    for change in [
+        added("alice", 7, Counted::Contacts, 1),
+        added("alice", 7, Counted::Contacts, 1),
+        added("alice", 7, Counted::MediaBytes, 5_000_000_000),
+        added("bob", 7, Counted::MediaBytes, 3),
+    ] {
+        storage.commit(vec![change]).await.unwrap();
+    }
+    assert_eq!(used("alice", 7).await, (2, 5_000_000_000));
+    assert_eq!(used("alice", 8).await, (0, 0));
+    assert_eq!(used("bob", 7).await, (0, 3));
+    storage.commit(vec![added("bob", 8, Counted::Contacts, 1)]).await.unwrap();
+    assert_eq!(used("bob", 8).await, (1, 0));
+    assert_eq!(used("alice", 7).await, (0, 0), "what is past is forgotten");
 }
 
 async fn a_ghost_keeps_a_name_that_is_not_renewed(place: Place) {
