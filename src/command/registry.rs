@@ -23,8 +23,9 @@ pub(super) struct Command {
 /// Who may use a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
+    /// Also whoever may no longer use the bridge: it is how they leave.
+    Everyone,
     Users,
-    #[expect(dead_code, reason = "the first command for admins is on its way")]
     Admins,
 }
 
