@@ -173,6 +173,31 @@ async fn inviting_somebody_who_is_in_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_room_is_joined_by_its_alias_and_its_state_read() {
+    let policy = json!({"type": "m.policy.rule.user", "state_key": "a", "content": {}});
+    let state = json!([policy.clone(), {"type": "m.room.create", "state_key": ""}]);
+    let server = FakeHomeserver::start(move |asked| match asked.method.as_str() {
+        "POST" => ok(&json!({"room_id": "!list:example.org"})),
+        _ => ok(&state),
+    })
+    .await;
+    let alias = <&RoomOrAliasId>::try_from("#list:example.org").unwrap();
+    let room = server.client().join_named(&ghost(), alias).await.unwrap();
+    assert_eq!(room, "!list:example.org");
+    let state = server.client().state(&ghost(), &room).await.unwrap();
+    assert_eq!(state.len(), 2);
+    assert_eq!(state[0].0, policy);
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /_matrix/client/v3/join/#list:example.org",
+            "GET /_matrix/client/v3/rooms/!list:example.org/state",
+        ]
+    );
+    assert!(server.asked().iter().all(is_masqueraded));
+}
+
+#[tokio::test]
 async fn leaving_twice_is_leaving() {
     let server = FakeHomeserver::start(|_| refuse(403, "M_FORBIDDEN")).await;
     server.client().leave(&ghost(), room_id!("!r:example.org")).await.unwrap();
