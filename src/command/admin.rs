@@ -132,12 +132,14 @@ fn standing(person: &Overview) -> String {
         ConnectionState::Connected => "connected".to_owned(),
         ConnectionState::Waiting { reason } => format!("not connected ({reason})"),
         ConnectionState::Refused { reason } => format!("refused by WhatsApp ({reason})"),
+        ConnectionState::Replaced => "replaced by another connection".to_owned(),
+        ConnectionState::Lapsed => "forgotten by WhatsApp".to_owned(),
         ConnectionState::Paused => "paused".to_owned(),
     };
     let state = match person.state {
         LoginState::Leaving => "leaving".to_owned(),
         LoginState::Enlisting => format!("not known to WhatsApp yet, {connection}"),
-        LoginState::Active => connection,
+        LoginState::Active | LoginState::Lapsed | LoginState::None => connection,
     };
     match person.chats {
         1 => format!("{state}, 1 chat"),
