@@ -137,7 +137,7 @@ impl Policies {
                 None => ALLOWED_AGAIN.to_owned(),
             };
             let about = format!("policy/{}/{}", login.id.0, self.ports.clock.now());
-            changes.extend(self.speech.to_person(&login.person, &text, &about).await?);
+            changes.extend(self.speech.to_person_if_there(&login.person, &text, &about).await?);
         }
         commit(&self.ports, &self.hints, changes).await?;
         rules.replace_deny_list(list);

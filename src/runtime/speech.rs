@@ -17,7 +17,7 @@ use crate::{
         markup,
         notice::Notice,
     },
-    port::{Failure, room_cipher::Plain, storage::Change},
+    port::{Failure, Retry, room_cipher::Plain, storage::Change},
 };
 
 /// How a sentence stands to another event.
@@ -100,6 +100,22 @@ impl Speech {
         };
         let lane = Lane::Room(room.clone());
         self.say(lane, ActAs::Bot, &room, person.to_owned(), text, about).await.map(Some)
+    }
+
+    /// The same where nothing hangs on it: nothing is said if the bot is no longer in the room.
+    pub(crate) async fn to_person_if_there(
+        &self,
+        person: &UserId,
+        text: &str,
+        about: &str,
+    ) -> Result<Option<Change>, Failure> {
+        match self.to_person(person, text, about).await {
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::warn!(%failure, "nobody hears the bot");
+                Ok(None)
+            }
+            said => said,
+        }
     }
 
     /// A sentence of one of our users to one person.

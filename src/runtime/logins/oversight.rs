@@ -91,7 +91,8 @@ impl Logins {
     pub async fn revoke(&self, person: &UserId) -> Result<LeaveOutcome, Failure> {
         let Some(login) = self.of(person).await? else { return Ok(LeaveOutcome::NotLoggedIn) };
         let about = format!("revoked/{}", login.id.0);
-        let told = Speech::new(self.ports.clone()).to_person(person, REVOKED, &about).await?;
+        let speech = Speech::new(self.ports.clone());
+        let told = speech.to_person_if_there(person, REVOKED, &about).await?;
         tracing::warn!(login = login.id.0, "an admin ends a login");
         self.leave_with(person, None, told).await
     }
