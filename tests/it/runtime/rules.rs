@@ -106,7 +106,7 @@ async fn a_login_past_the_limit_is_refused_and_leaves_nothing_behind() {
     assert!(answer.contains("As many people are connected"), "{answer}");
     assert!(stage.storage().logins().await.unwrap().is_empty());
     let person = UserId::parse(PERSON).unwrap();
-    assert!(stage.storage().consent(&person).await.unwrap().is_none());
+    assert!(stage.storage().ledger_of(&person).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
