@@ -44,6 +44,18 @@ pub struct Used {
     pub today_max: u64,
 }
 
+impl Used {
+    /// The same with so many more bytes.
+    #[must_use]
+    pub fn with(self, bytes: u64) -> Self {
+        Self {
+            hosted: self.hosted.saturating_add(bytes),
+            today: self.today.saturating_add(bytes),
+            ..self
+        }
+    }
+}
+
 /// The operator's rules for media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MediaRules {

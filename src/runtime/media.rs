@@ -24,10 +24,9 @@ use self::{
 use super::ports::Ports;
 use crate::{
     domain::{
-        allowance::Day,
         attachment::{Attachment, AttachmentKeys, EncryptedFile, Opening},
-        bridged::{ActAs, Login},
-        hosting::{HostedMedia, Used},
+        bridged::ActAs,
+        hosting::HostedMedia,
         ids::{LoginId, StorageRef},
         limits,
         moving::{
@@ -256,20 +255,8 @@ impl Mover {
     }
 
     async fn ceiling_here(&self, login: &LoginId) -> Result<Ceiling, NotMoved> {
-        let used = self.used(login).await.map_err(NotMoved::Later)?;
+        let used = quota::used(&self.ports, login).await.map_err(NotMoved::Later)?;
         Ok(Ceiling::to_network(&self.ports.media_rules, used))
-    }
-
-    async fn used(&self, login: &LoginId) -> Result<Used, Failure> {
-        let storage = &self.ports.storage;
-        let hosted = storage.hosted_bytes(login).await?;
-        // Of a login that is gone nothing is committed.
-        let Some(Login { person, .. }) = storage.login(login).await? else {
-            return Ok(Used { hosted, today: 0, today_max: u64::MAX });
-        };
-        let today = storage.day_usage(&person, Day::of(self.ports.clock.now())).await?;
-        let today_max = self.ports.rules.limits(&person).media_bytes_a_day;
-        Ok(Used { hosted, today: today.media_bytes, today_max })
     }
 
     async fn ceiling_at_homeserver(&self) -> Result<Ceiling, NotMoved> {

@@ -12,7 +12,9 @@ use std::{
 use super::{NotMoved, admit};
 use crate::{
     domain::{
-        bridged::Timestamp,
+        allowance::Day,
+        bridged::{Login, Timestamp},
+        hosting::Used,
         ids::{LoginId, StorageRef},
         limits,
         moving::{Ceiling, encrypted_len},
@@ -57,10 +59,10 @@ impl Quotas {
         let reserved = Reserved { quotas: self.clone(), name: name.clone() };
         // Before the rows are counted: a row that comes in between counts twice and never not at all.
         let coming = self.still_coming(ports, others).await.map_err(NotMoved::Later)?;
-        let hosted = ports.storage.hosted_bytes(login).await.map_err(NotMoved::Later)?;
-        let ceiling = Ceiling::to_network(&ports.media_rules, hosted);
+        let used = used(ports, login).await.map_err(NotMoved::Later)?;
+        let ceiling = Ceiling::to_network(&ports.media_rules, used);
         admit(&ceiling, length.unwrap_or(0))?;
-        let beside = Ceiling::to_network(&ports.media_rules, hosted.saturating_add(coming));
+        let beside = Ceiling::to_network(&ports.media_rules, used.with(coming));
         let fits = length.map_or(coming == 0, |length| beside.admits(length));
         if !fits {
             let failure = Failure::later("hosting a file: others of its login are on their way");
@@ -110,6 +112,18 @@ impl Quotas {
     fn files(&self) -> MutexGuard<'_, BTreeMap<StorageRef, OnItsWay>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a login has used up of what it may host, at all and today.
+pub(super) async fn used(ports: &Ports, login: &LoginId) -> Result<Used, Failure> {
+    let hosted = ports.storage.hosted_bytes(login).await?;
+    // Of a login that is gone nothing is committed.
+    let Some(Login { person, .. }) = ports.storage.login(login).await? else {
+        return Ok(Used { hosted, today: 0, today_max: u64::MAX });
+    };
+    let today = ports.storage.day_usage(&person, Day::of(ports.clock.now())).await?;
+    let today_max = ports.rules.limits(&person).media_bytes_a_day;
+    Ok(Used { hosted, today: today.media_bytes, today_max })
 }
 
 impl Reserved {
