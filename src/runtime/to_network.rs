@@ -310,13 +310,11 @@ impl ToNetwork {
         None
     }
 
-    /// The person must agree once more before anything of theirs goes out. They are told once a room,
-    /// by a commit of its own: the event stays where it is.
+    /// The person must agree once more before anything of theirs goes out. They are told once a room.
     async fn await_return(&self, portal: &Portal) -> Result<Outcome, Failure> {
-        let said = self.speech.lapsed(&portal.key).await?;
-        commit(&self.ports, &self.hints, said).await?;
+        let changes = self.speech.lapsed(&portal.key).await?;
         let until = self.ports.clock.now() + limits::millis(limits::LAPSED_WAIT);
-        Ok(Outcome::Wait { until })
+        Ok(Outcome::Wait { until, changes })
     }
 
     async fn unencrypted(&self, portal: &Portal, event: &Event) -> Result<Outcome, Failure> {
