@@ -7,6 +7,7 @@ mod earlier;
 mod file;
 mod login;
 mod refusal;
+mod sentence;
 
 pub use self::{
     content::Content,
@@ -72,9 +73,6 @@ pub enum Notice {
     ReadableAfterAll,
 }
 
-const BRIDGE_FAILED: &str = "This bridge failed over that message, so it was not sent. Please send it \
-    again, and tell whoever runs the bridge if it fails once more.";
-
 impl Notice {
     /// A short name of the kind, the same for every notice of it: what makes a repetition one.
     pub fn name(&self) -> &'static str {
@@ -109,24 +107,11 @@ impl Notice {
 
     pub fn text(&self) -> String {
         match self {
-            Self::UnencryptedRoom => {
-                "This room is not encrypted, so nothing was sent: this bridge \
-                carries only encrypted rooms. Switch on encryption in the room's settings, or use \
-                the room that the bridge made for this contact."
-                    .to_owned()
-            }
-            Self::UnencryptedMessage => "That message was not encrypted, so it was not sent. Send \
-                it again from a client that supports encryption."
-                .to_owned(),
-            Self::NotYours => "Only the person whom this chat belongs to can write to this \
-                contact. Your message was not sent."
-                .to_owned(),
-            Self::RoomKeyMissing => "A message of yours could not be read, because your client \
-                did not share its key. It was not sent; please write it again."
-                .to_owned(),
-            Self::EventUndecryptable => "A message of yours could not be decrypted, so it was not \
-                sent. Please write it again."
-                .to_owned(),
+            Self::UnencryptedRoom => sentence::UNENCRYPTED_ROOM.to_owned(),
+            Self::UnencryptedMessage => sentence::UNENCRYPTED_MESSAGE.to_owned(),
+            Self::NotYours => sentence::NOT_YOURS.to_owned(),
+            Self::RoomKeyMissing => sentence::ROOM_KEY_MISSING.to_owned(),
+            Self::EventUndecryptable => sentence::EVENT_UNDECRYPTABLE.to_owned(),
             Self::TooLong { chars, max } => format!(
                 "That message has {chars} characters; WhatsApp takes at most {max}. It was \
                  not sent: please split it."
@@ -139,29 +124,16 @@ impl Notice {
             Self::Earlier(earlier) => earlier.text().to_owned(),
             Self::Content(content) => content.text().to_owned(),
             Self::File { way, trouble } => trouble.text(*way),
-            Self::ContactWithoutKeys => {
-                "This contact has no encryption keys at the moment, so the \
-                message was not sent. Please try again later."
-                    .to_owned()
-            }
-            Self::ContactKeysInvalid => "This contact's encryption keys did not verify, so the \
-                message was not sent. Please try again later, and ask the contact in another way \
-                if it goes on."
-                .to_owned(),
+            Self::ContactWithoutKeys => sentence::CONTACT_WITHOUT_KEYS.to_owned(),
+            Self::ContactKeysInvalid => sentence::CONTACT_KEYS_INVALID.to_owned(),
             Self::RefusedByNetwork { reason } => {
                 format!("WhatsApp did not take that message: {reason}. It was not delivered.")
             }
             Self::WithoutConsent(state) => consent::text(*state).to_owned(),
             Self::AsksAgain => consent::ASKS_AGAIN.to_owned(),
-            Self::BridgeFailed => BRIDGE_FAILED.to_owned(),
-            Self::NotLoggedIn => "You are not connected to WhatsApp, so the message was not sent. \
-                Send `login` to the bridge's bot first."
-                .to_owned(),
-            Self::Lapsed => {
-                "WhatsApp no longer knows you, so what you write here waits. Send `login` \
-                to the bridge's bot to be known again; then it is sent."
-                    .to_owned()
-            }
+            Self::BridgeFailed => sentence::BRIDGE_FAILED.to_owned(),
+            Self::NotLoggedIn => sentence::NOT_LOGGED_IN.to_owned(),
+            Self::Lapsed => sentence::LAPSED.to_owned(),
             Self::NotAllowed(refusal) => {
                 format!("That message was not sent. {}", refusal.text())
             }
@@ -170,24 +142,14 @@ impl Notice {
                  allows you. What you send now waits and goes out by itself as soon as it may; \
                  there is nothing to do."
             ),
-            Self::MessageUndecryptable => {
-                "A message from this contact could not be decrypted, and \
-                asking for it again did not help. Please ask the contact to send it again."
-                    .to_owned()
-            }
+            Self::MessageUndecryptable => sentence::MESSAGE_UNDECRYPTABLE.to_owned(),
             Self::MessageKindNotShown { kind } => format!(
                 "This contact sent something that this bridge cannot show yet ({kind}). It can be \
                  seen in the contact's WhatsApp only."
             ),
-            Self::IdentityChanged => "This contact's security keys have changed: they have a new \
-                phone or installed WhatsApp again. If that surprises you, ask them in another way."
-                .to_owned(),
-            Self::ArrivedAfterAll => "It took longer, but this message has arrived. There is \
-                nothing to do."
-                .to_owned(),
-            Self::ReadableAfterAll => "A message of this contact could not be decrypted at first. \
-                It has come again and can be read now; there is nothing to do."
-                .to_owned(),
+            Self::IdentityChanged => sentence::IDENTITY_CHANGED.to_owned(),
+            Self::ArrivedAfterAll => sentence::ARRIVED_AFTER_ALL.to_owned(),
+            Self::ReadableAfterAll => sentence::READABLE_AFTER_ALL.to_owned(),
         }
     }
 }

@@ -78,7 +78,6 @@ impl Inbox {
         let consents = Consents::new(ports.clone(), hints.clone());
         let to_network = ToNetwork::new(
             ports.clone(),
-            hints.clone(),
             links.clone(),
             sessions.clone(),
             speech.clone(),

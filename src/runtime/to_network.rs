@@ -8,9 +8,7 @@ mod saying;
 
 use self::saying::{Heard, Hosted, Said, Saying};
 use super::{
-    commit::commit,
     connection::Links,
-    hints::Hints,
     media::Mover,
     outcome::Outcome,
     ports::Ports,
@@ -43,7 +41,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct ToNetwork {
     ports: Ports,
-    hints: Hints,
     links: Links,
     sessions: Sessions,
     speech: Speech,
@@ -61,13 +58,12 @@ pub(crate) struct Parties {
 impl ToNetwork {
     pub(crate) fn new(
         ports: Ports,
-        hints: Hints,
         links: Links,
         sessions: Sessions,
         speech: Speech,
         mover: Mover,
     ) -> Self {
-        Self { ports, hints, links, sessions, speech, mover }
+        Self { ports, links, sessions, speech, mover }
     }
 
     /// One event of a portal's room, not one of ours.
