@@ -5,6 +5,7 @@
 
 pub mod allowance;
 pub mod attachment;
+pub mod boundary;
 pub mod bridged;
 pub mod capability;
 pub mod choices;
@@ -22,6 +23,7 @@ pub mod markup;
 pub mod media;
 pub mod moving;
 pub mod notice;
+pub mod opening;
 pub mod outgoing;
 pub mod part;
 pub mod permission;

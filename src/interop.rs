@@ -58,6 +58,7 @@ use crate::{
         bridged::Timestamp,
         capability::Capabilities,
         ids::{LoginId, RemoteUser, StorageRef},
+        phone::Phone,
     },
     port::{
         Clock, Entropy, Failure, InteropNetwork,
@@ -214,6 +215,11 @@ impl InteropNetwork for Interop {
 
     async fn download_media(&self, from: &RemoteFile) -> Result<Download, MediaFailure> {
         media::download(&self.media, &self.profile, from).await
+    }
+
+    fn user_of_phone(&self, phone: &Phone) -> RemoteUser {
+        let jid = Jid::phone(phone.digits()).expect("a phone number is digits");
+        RemoteUser(jid.to_string())
     }
 
     fn hosted_path(&self, name: &StorageRef) -> String {

@@ -5,10 +5,12 @@
 
 mod admission;
 mod blocklist;
+mod chats;
 mod cleaner;
 mod commit;
 mod connection;
 mod consents;
+mod directory;
 mod hints;
 mod inbox;
 mod intake;
@@ -36,13 +38,15 @@ mod transition;
 mod typing;
 
 pub use blocklist::correct_blocklist;
+pub use chats::{Chats, Opened};
 pub use cleaner::clean;
 pub use connection::{ConnectionState, Links};
 pub use consents::Consents;
+pub use directory::{Directory, Found};
 pub use hints::Hints;
 pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};
-pub use logins::{LeaveOutcome, Logins, Opened, Overview, Quota, ReconnectOutcome, StartOutcome};
+pub use logins::{LeaveOutcome, Logins, Overview, Quota, ReconnectOutcome, StartOutcome};
 pub use management::{Asked, Commands};
 pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, WholeTurn};
 pub use outbox::Outbox;

@@ -17,6 +17,7 @@ mod hosted_media;
 mod inbox;
 mod ledger;
 mod login;
+mod lookup;
 mod management_room;
 mod message;
 mod notice;
@@ -48,6 +49,7 @@ use crate::{
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
         limits::INBOX_ROWS_MAX,
+        phone::Phone,
     },
     port::{
         Entropy, Failure, Storage,
@@ -202,6 +204,14 @@ impl Storage for SqlStorage {
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure> {
         Ok(ghost::find(&self.database, key).await?)
+    }
+
+    async fn lookup(&self, ghost: &GhostKey) -> Result<Option<Phone>, Failure> {
+        Ok(lookup::find(&self.database, ghost).await?)
+    }
+
+    async fn lookups(&self) -> Result<u64, Failure> {
+        Ok(lookup::count(&self.database).await?)
     }
 
     async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, Failure> {

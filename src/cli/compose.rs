@@ -22,8 +22,8 @@ use crate::{
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
     port::{Clock, Entropy, Homeserver},
     runtime::{
-        Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules, Stop, clean,
-        sound,
+        Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
+        Stop, clean, sound,
     },
     storage::SqlStorage,
 };
@@ -43,8 +43,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     policies.restore().await?;
     let homeserver_face = HomeserverFace {
         intake: Intake::new(ports.clone(), hints.clone(), &links),
-        homeserver: Arc::clone(&ports.homeserver),
-        storage: Arc::clone(&ports.storage),
+        directory: Directory::new(&ports),
         hs_token: config.appservice.hs_token.expose().into(),
     };
     let network_face = NetworkFace {
@@ -153,6 +152,7 @@ async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)>
         clock,
         entropy,
         namer: GhostNamer::new(ghost_key(&master_key)),
+        region: config.network.phone_region,
         message_status: config.appservice.message_status,
     };
     Ok((ports, token_keys, network))

@@ -1,5 +1,7 @@
 //! Chats: starting one, and how the person stands to a contact from then on.
 
+use ruma::RoomId;
+
 use super::{
     Answered, Bot, Call,
     contact::{self, Named},
@@ -10,7 +12,6 @@ use crate::{
     domain::{
         allowance::until_in_words,
         consent::{ContactEvent, ContactState},
-        phone::international_digits,
     },
     port::network::Resolved,
     runtime::Opened,
@@ -61,8 +62,6 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-const NUMBER_WANTED: &str = "Please give the number with its country code, for example \
-    `start +33 6 12 34 56 78`.";
 const NOT_ON_NETWORK: &str =
     "That number is not on WhatsApp. Please check the country code and the digits.";
 const NOT_OPTED_IN: &str = "That number is on WhatsApp, but its owner has not switched on \
@@ -74,10 +73,11 @@ const NOBODY_YET: &str = "Nobody yet. Send `start` and a phone number to write t
 impl Bot {
     async fn start(&self, Call { person, event, rest }: &Call<'_>) -> Answered {
         let Some(login) = self.logins.of(person).await? else { return Ok(LOGIN_FIRST.to_owned()) };
-        let Some(phone) = international_digits(rest) else {
-            return Ok(NUMBER_WANTED.to_owned());
+        let phone = match self.logins.read_number(rest) {
+            Ok(phone) => phone,
+            Err(wrong) => return Ok(wrong),
         };
-        match self.logins.resolve(&login.id, &phone).await? {
+        match self.logins.resolve(&login.id, phone.digits()).await? {
             None => Ok(format!(
                 "The connection to WhatsApp does not stand at the moment: {}. Please try again in \
                  a minute.",
@@ -86,7 +86,9 @@ impl Bot {
             Some(Resolved::NotOnNetwork) => Ok(NOT_ON_NETWORK.to_owned()),
             Some(Resolved::NotOptedIn) => Ok(NOT_OPTED_IN.to_owned()),
             Some(Resolved::Reachable { user }) => {
-                Ok(opened(self.logins.open_chat(&login, &user, Some(event)).await?))
+                let before = self.logins.joined_chat(&login, &user).await?;
+                let opened = self.logins.open_chat(&login, &user, Some(event)).await?;
+                Ok(described_opening(opened, before.as_deref()))
             }
         }
     }
@@ -137,14 +139,17 @@ impl Bot {
     }
 }
 
-fn opened(opened: Opened) -> String {
+/// What became of a start; `before` is the room that the person was in already.
+fn described_opening(opened: Opened, before: Option<&RoomId>) -> String {
     match opened {
         Opened::Ready(portal) => {
-            let room = portal.room.map(|room| format!("https://matrix.to/#/{room}"));
-            format!(
-                "The chat is ready: accept the invite and write there. {}",
-                room.unwrap_or_default()
-            )
+            let said = if before.is_some() && before == portal.room.as_deref() {
+                "You have this chat already: write there."
+            } else {
+                "The chat is ready: accept the invite and write there."
+            };
+            let room = portal.room.map(|room| format!(" https://matrix.to/#/{room}"));
+            format!("{said}{}", room.unwrap_or_default())
         }
         Opened::Blocked => BLOCKED.to_owned(),
         Opened::UsedUp { limit, now, again_at } => format!(

@@ -2,10 +2,7 @@
 
 use super::Bot;
 use crate::{
-    domain::{
-        ids::{GhostKey, LoginId, PortalKey},
-        phone::international_digits,
-    },
+    domain::ids::{GhostKey, LoginId, PortalKey},
     port::{Failure, network::Resolved},
 };
 
@@ -29,9 +26,9 @@ impl Bot {
         if typed.is_empty() {
             return Ok(Named::Nothing);
         }
-        match international_digits(typed) {
-            Some(phone) => self.by_phone(login, &phone).await,
-            None => self.by_name(login, typed).await,
+        match self.logins.read_number(typed) {
+            Ok(phone) => self.by_phone(login, phone.digits()).await,
+            Err(_) => self.by_name(login, typed).await,
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     section::section,
     setting::{HttpUrl, Setting, text},
 };
+use crate::domain::phone::Region;
 
 section! {
     /// The interop network: where it is, and where it finds the bridge.
@@ -24,6 +25,10 @@ section! {
 
         /// Your number among the network's partners, from 1 to 999. The contract says it.
         integrator_id: IntegratorId = Required("12"),
+
+        /// The country in which phone numbers without a country code are dialed, in the two letters
+        /// of ISO 3166. Without it people give numbers with their country code.
+        phone_region: Option<Region> = Optional(r#""FR""#),
 
         /// The chat channel: `wss://` or `ws://` for WebSocket, `tcp://host:port` for a bare
         /// stream. The one for partners is not public; this default is the one of the network's own
@@ -70,6 +75,13 @@ section! {
 
         /// The longest pause between attempts to reconnect, in seconds.
         reconnect_max_s: Duration = Default("300"),
+    }
+}
+
+impl Setting for Region {
+    fn parse(value: &Value) -> Result<Self, String> {
+        Self::parse(text(value)?)
+            .ok_or_else(|| "must be the two capital letters of a country, like \"FR\"".to_owned())
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Config;
+use crate::domain::ids::PROTOCOL;
 
 /// The registration's own user. It is not the bot and has no other task: the homeserver gives this
 /// user no `/sync`, so it could never fetch missed keys (appservice facts 1). The name stands
@@ -25,6 +26,8 @@ struct Registration<'a> {
     sender_localpart: &'a str,
     rate_limited: bool,
     namespaces: Namespaces,
+    /// What clients may look people up by.
+    protocols: [&'a str; 1],
     /// Typing and receipts; also needed for to-device messages to come at all.
     receive_ephemeral: bool,
     /// The same, for Synapse before 1.156.
@@ -73,6 +76,7 @@ pub fn registration(config: &Config) -> String {
             aliases: vec![ours(format!("^#{prefix}.+:{server}$"))],
             rooms: Vec::new(),
         },
+        protocols: [PROTOCOL],
         receive_ephemeral: true,
         push_ephemeral: true,
         transaction_extensions: true,

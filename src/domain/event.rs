@@ -44,6 +44,11 @@ impl Event {
         matches!(self.event_type.as_str(), "m.room.encrypted" | "m.room.message" | "m.sticker")
     }
 
+    /// Whether this is the state of that type that a room has one of.
+    pub fn is_state(&self, event_type: &str) -> bool {
+        self.event_type == event_type && self.state_key.as_deref() == Some("")
+    }
+
     /// The membership that this event gives to somebody, and to whom.
     pub fn membership(&self) -> Option<(&str, &str)> {
         let member = self.state_key.as_deref()?;

@@ -11,6 +11,10 @@ use ruma::{EventId, OwnedRoomId};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+/// The name of the network among those that bridges lead to: in the registration, in rooms, in
+/// lookups.
+pub const PROTOCOL: &str = "whatsapp";
+
 /// One person's enlisted identity on the network; random, never reused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

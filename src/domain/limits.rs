@@ -123,6 +123,14 @@ pub const CONTACT_CARDS_MAX: usize = 50;
 pub const CONTACT_LINES_MAX: usize = 20;
 /// Characters of a name, an address or a line that stands for something else.
 pub const LINE_CHARS_MAX: usize = 1_000;
+/// Digits of a phone number with its country code (ITU-T E.164).
+pub const PHONE_DIGITS_MAX: usize = 15;
+/// Characters of what is looked at as a phone number, with whatever groups its digits.
+pub const PHONE_TYPED_CHARS_MAX: usize = 60;
+/// How long it is remembered which number a ghost was looked up for.
+pub const LOOKUP_KEPT: Duration = Duration::from_hours(24);
+/// Looked up numbers that are remembered; above it a lookup is answered "later".
+pub const LOOKUPS_MAX: u64 = 10_000;
 /// Characters of a command line in a management room.
 pub const COMMAND_CHARS_MAX: usize = 500;
 

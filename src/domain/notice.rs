@@ -6,6 +6,7 @@ mod content;
 mod earlier;
 mod file;
 mod login;
+mod opening;
 mod refusal;
 mod sentence;
 
@@ -14,6 +15,7 @@ pub use self::{
     earlier::Earlier,
     file::{FileTrouble, size},
     login::LoginNews,
+    opening::Opening,
     refusal::Refusal,
 };
 use super::{bridged::Direction, consent::ContactState};
@@ -39,6 +41,8 @@ pub enum Notice {
     Earlier(Earlier),
     /// Something about what a message holds.
     Content(Content),
+    /// How an invitation ended.
+    Opening(Opening),
     /// A file that was not carried.
     File { way: Direction, trouble: FileTrouble },
     /// The contact has no keys to encrypt for.
@@ -86,6 +90,7 @@ impl Notice {
             Self::EventKindNotCarried { .. } => "event-kind-not-carried",
             Self::Earlier(earlier) => earlier.name(),
             Self::Content(content) => content.name(),
+            Self::Opening(opening) => opening.name(),
             Self::File { trouble, way: _ } => trouble.name(),
             Self::ContactWithoutKeys => "contact-without-keys",
             Self::ContactKeysInvalid => "contact-keys-invalid",
@@ -123,6 +128,7 @@ impl Notice {
             }
             Self::Earlier(earlier) => earlier.text().to_owned(),
             Self::Content(content) => content.text().to_owned(),
+            Self::Opening(opening) => opening.text(),
             Self::File { way, trouble } => trouble.text(*way),
             Self::ContactWithoutKeys => sentence::CONTACT_WITHOUT_KEYS.to_owned(),
             Self::ContactKeysInvalid => sentence::CONTACT_KEYS_INVALID.to_owned(),
@@ -156,6 +162,8 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
+    use ruma::{room_id, server_name, user_id};
+
     use super::*;
 
     #[test]
@@ -192,6 +200,14 @@ mod tests {
             Notice::Content(Content::Called { video: true, missed: false }),
             Notice::Content(Content::Called { video: true, missed: true }),
             Notice::Content(Content::Called { video: false, missed: true }),
+            Notice::Opening(Opening::NotAlone),
+            Notice::Opening(Opening::NoLogin { bot: user_id!("@bot:b.c").to_owned() }),
+            Notice::Opening(Opening::Blocked { bot: user_id!("@bot:b.c").to_owned() }),
+            Notice::Opening(Opening::NoConnection),
+            Notice::Opening(Opening::NotOnNetwork),
+            Notice::Opening(Opening::NotOptedIn),
+            Notice::Opening(Opening::Elsewhere { room: room_id!("!r:b.c").to_owned() }),
+            Notice::Opening(Opening::Adopted { server: server_name!("b.c").to_owned() }),
         ];
         for text in notices.map(|notice| notice.text()) {
             assert!(text.ends_with('.') && !text.contains("  ") && !text.contains('\n'), "{text}");

@@ -1,5 +1,7 @@
 //! The homeserver's face (application service API): transactions, ping, queries.
 
+mod thirdparty;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
@@ -17,17 +19,15 @@ use subtle::ConstantTimeEq;
 
 use super::answer;
 use crate::{
-    domain::{bridged::ActAs, item::KeyChanges, limits},
-    port::{Homeserver, Storage},
-    runtime::{Answer, Intake, Transaction},
+    domain::{item::KeyChanges, limits},
+    runtime::{Answer, Directory, Intake, Transaction},
 };
 
 /// What the homeserver's listener needs.
 #[derive(Clone)]
 pub struct HomeserverFace {
     pub intake: Intake,
-    pub homeserver: Arc<dyn Homeserver>,
-    pub storage: Arc<dyn Storage>,
+    pub directory: Directory,
     pub hs_token: Arc<str>,
 }
 
@@ -45,6 +45,11 @@ impl HomeserverFace {
             .route("/_matrix/app/v1/ping", post(ping))
             .route("/_matrix/app/v1/users/{id}", get(user))
             .route("/_matrix/app/v1/rooms/{alias}", get(room))
+            .route("/_matrix/app/v1/thirdparty/protocol/{protocol}", get(thirdparty::protocol))
+            .route("/_matrix/app/v1/thirdparty/user/{protocol}", get(thirdparty::user))
+            .route("/_matrix/app/v1/thirdparty/user", get(thirdparty::nothing))
+            .route("/_matrix/app/v1/thirdparty/location/{protocol}", get(thirdparty::nothing))
+            .route("/_matrix/app/v1/thirdparty/location", get(thirdparty::nothing))
             .layer(axum::middleware::from_fn_with_state(self.clone(), authorized));
         Router::new()
             .route("/health", get(async || "ok"))
@@ -152,20 +157,16 @@ async fn ping() -> Response {
     answer::done()
 }
 
-/// `GET /_matrix/app/v1/users/{userId}`: whether the user is one that we made.
+/// `GET /_matrix/app/v1/users/{userId}`: whether the user is one of ours.
 async fn user(State(face): State<HomeserverFace>, Path(id): Path<String>) -> Response {
     let Ok(id) = UserId::parse(id) else { return answer::not_found() };
-    match face.homeserver.our_user(&id) {
-        Some(ActAs::Bot) => answer::done(),
-        Some(ActAs::Ghost(key)) => match face.storage.ghost(&key).await {
-            Ok(Some(_)) => answer::done(),
-            Ok(None) => answer::not_found(),
-            Err(failure) => {
-                tracing::error!(%failure, "could not look for a ghost");
-                answer::later()
-            }
-        },
-        None => answer::not_found(),
+    match face.directory.exists(&id).await {
+        Ok(true) => answer::done(),
+        Ok(false) => answer::not_found(),
+        Err(failure) => {
+            tracing::error!(%failure, "could not look for one of our users");
+            answer::later()
+        }
     }
 }
 

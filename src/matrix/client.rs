@@ -27,7 +27,7 @@ use ruma::{
     serde::Raw,
     to_device::DeviceIdOrAllDevices,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 pub(in crate::matrix) use self::refusal::CallFailure;
@@ -40,7 +40,7 @@ use crate::{
     },
     port::{
         Clock, Failure, Homeserver,
-        homeserver::{DirectRoom, RoomState},
+        homeserver::{DirectRoom, RoomState, Signs},
         media::{Download, MediaBytes, MediaFailure},
     },
 };
@@ -154,6 +154,20 @@ impl Homeserver for MatrixHomeserver {
 
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
         self.ensure_direct_room(room).await
+    }
+
+    async fn put_signs(&self, who: &ActAs, room: &RoomId, signs: &Signs) -> Result<(), Failure> {
+        self.set_signs(who, room, signs).await
+    }
+
+    async fn state(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event_type: &str,
+        state_key: &str,
+    ) -> Result<Option<Value>, Failure> {
+        self.read_state(who, room, event_type.into(), state_key).await
     }
 
     async fn invite(&self, who: &ActAs, room: &RoomId, person: &UserId) -> Result<(), Failure> {

@@ -28,10 +28,21 @@ pub struct DirectRoom {
     pub person: OwnedUserId,
     /// Localpart of an alias in our namespace: what makes the creation repeatable.
     pub alias_localpart: String,
+    pub topic: String,
+    pub signs: Signs,
+}
+
+/// State that tells clients what a room is.
+#[derive(Clone, Debug)]
+pub struct Signs {
+    /// Names the room among those of the bridge: the localpart of its alias.
+    pub localpart: String,
     /// The room's `m.bridge` state content (MSC2346), which names nobody.
     pub bridge_info: Value,
     /// The room's [`ROOM_FEATURES`](crate::domain::capability::ROOM_FEATURES) state content.
     pub features: Value,
+    /// The room's [`ENCRYPTION_LEGS`](crate::domain::boundary::ENCRYPTION_LEGS) state content.
+    pub legs: Value,
 }
 
 /// What a room is, as far as the bridge cares.
@@ -58,6 +69,18 @@ pub trait Homeserver: Send + Sync {
 
     /// Creates the room, encrypted from its first event, or finds it by its alias.
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure>;
+
+    /// Puts the signs into a room that somebody else made.
+    async fn put_signs(&self, who: &ActAs, room: &RoomId, signs: &Signs) -> Result<(), Failure>;
+
+    /// The content of a state event, if there is one.
+    async fn state(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event_type: &str,
+        state_key: &str,
+    ) -> Result<Option<Value>, Failure>;
 
     /// Invites a person; nothing happens if they are invited or joined already.
     async fn invite(&self, who: &ActAs, room: &RoomId, person: &UserId) -> Result<(), Failure>;

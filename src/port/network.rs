@@ -17,6 +17,7 @@ use crate::{
         capability::Capabilities,
         ids::{LoginId, RemoteAddress, RemoteUser, StorageRef},
         item::{Envelope, InboundMessage, InboundReceipt, OutboundReceipt},
+        phone::Phone,
     },
     signal::{OurIdentity, PreKey, RemoteBundle, SignedPreKey},
 };
@@ -200,6 +201,10 @@ pub trait InteropNetwork: Send + Sync {
     /// before the first byte when it is refused; the bytes then come as slowly as they come: whoever
     /// takes them decides how long to wait.
     async fn download_media(&self, from: &RemoteFile) -> Result<Download, MediaFailure>;
+
+    /// The address that a phone number would have on the network. Asks nobody, so it says nothing of
+    /// whether anybody is there; the network may also name the same person otherwise.
+    fn user_of_phone(&self, phone: &Phone) -> RemoteUser;
 
     /// The path that a message must name so that the contact's app finds a file that we host
     /// (network facts 1.7).

@@ -23,6 +23,7 @@ use crate::{
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
+        phone::Phone,
     },
     signal::{PreKey, RemoteIdentityKey, SessionRecord},
 };
@@ -87,6 +88,17 @@ pub enum Change {
     GhostSaved(Ghost),
     /// Makes a portal or moves it to another room.
     PortalSaved(Portal),
+
+    /// A number was looked up for this ghost; renews its time if it was before.
+    LookupSaved {
+        ghost: GhostKey,
+        phone: Phone,
+        at: Timestamp,
+    },
+    /// Which numbers were looked up before that time is not known any more.
+    LookupsForgotten {
+        before: Timestamp,
+    },
 
     /// Fails, for another try, if an id was given out already.
     PreKeysAdded {
@@ -363,6 +375,10 @@ pub trait Storage: KeyStores {
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure>;
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure>;
+    /// The number that a ghost was looked up for lately.
+    async fn lookup(&self, ghost: &GhostKey) -> Result<Option<Phone>, Failure>;
+    /// How many such numbers are remembered.
+    async fn lookups(&self) -> Result<u64, Failure>;
     async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, Failure>;
     async fn portal_of_room(&self, room: &RoomId) -> Result<Option<Portal>, Failure>;
     async fn portals_of(&self, login: &LoginId) -> Result<Vec<Portal>, Failure>;

@@ -1,5 +1,5 @@
-//! The cleaner: requests that nobody answered end, and of the media store goes what has expired and
-//! what nobody knows.
+//! The cleaner: requests that nobody answered end, looked up numbers are forgotten, and of the media
+//! store goes what has expired and what nobody knows.
 //!
 //! The rows are the truth. A file goes before its row, so that a crash between the two repeats
 //! harmlessly; a file without a row is of an upload that never came to its commit, or of a login
@@ -23,6 +23,9 @@ pub async fn clean(ports: Ports, consents: Consents, stop: Stop) {
             if let Err(failure) = consents.expire(now).await {
                 tracing::warn!(%failure, "could not end old requests; will try again");
             }
+            if let Err(failure) = forget_lookups(&ports, now).await {
+                tracing::warn!(%failure, "could not forget looked up numbers; will try again");
+            }
             if now >= orphans_due {
                 match remove_orphans(&ports, now).await {
                     Ok(()) => orphans_due = now + limits::millis(limits::ORPHANS_EVERY),
@@ -38,6 +41,14 @@ pub async fn clean(ports: Ports, consents: Consents, stop: Stop) {
             () = round => {}
         }
     }
+}
+
+async fn forget_lookups(ports: &Ports, now: Timestamp) -> Result<(), Failure> {
+    if ports.storage.lookups().await? == 0 {
+        return Ok(());
+    }
+    let before = now.saturating_sub(limits::millis(limits::LOOKUP_KEPT));
+    ports.storage.commit(vec![Change::LookupsForgotten { before }]).await
 }
 
 /// Goes on after a file that cannot be removed and gives the last failure at the end.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::{
     admission::Admissions,
+    chats::Chats,
     commit::commit,
     connection::Links,
     consents::Consents,
@@ -17,7 +18,7 @@ use super::{
     lanes::{self, LaneWork, Rest},
     management::{Commands, Management},
     media::Mover,
-    membership::Membership,
+    membership::{Membership, TOMBSTONE},
     outcome::Outcome,
     policies::Policies,
     ports::Ports,
@@ -93,7 +94,14 @@ impl Inbox {
                 consents.clone(),
                 speech.clone(),
             ),
-            membership: Membership::new(ports.clone(), rooms.clone(), speech.clone(), consents),
+            membership: Membership::new(
+                ports.clone(),
+                links.clone(),
+                Chats::new(ports, rooms, &consents),
+                rooms.clone(),
+                speech.clone(),
+                consents,
+            ),
             policies: Policies::new(ports, hints, links),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,
@@ -209,10 +217,13 @@ impl Inbox {
             return Ok(Outcome::nothing());
         }
         if let Some((member, membership)) = event.membership() {
-            return self.membership.changed(&event, member, membership).await;
+            return self.membership.changed(row, &event, member, membership).await;
         }
         match (&row.lane, self.ports.storage.portal_of_room(&event.room).await?) {
             (Lane::Portal(lane), Some(portal)) if portal.key == *lane => {
+                if event.is_state(TOMBSTONE) {
+                    return self.membership.replaced(&event, &portal).await;
+                }
                 self.to_network.event(row, &portal, &event, raw).await
             }
             (_, Some(portal)) => {

@@ -9,10 +9,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ruma::{EventId, OwnedUserId, UserId};
+use ruma::{EventId, OwnedRoomId, OwnedUserId, UserId};
 use tokio_util::task::TaskTracker;
 
 use super::{
+    chats::{Chats, Opened},
     commit::commit,
     connection::{Connection, ConnectionState, Links},
     consents::Consents,
@@ -30,11 +31,10 @@ use crate::{
         allowance::{Counted, Day},
         bridged::{ActAs, Login, LoginState, Portal, Timestamp},
         choices::Choices,
-        consent::{
-            Act, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry, login::LoginEvent,
-        },
+        consent::{Act, CONSENT_TEXT_VERSION, Entry, login::LoginEvent},
         ids::{GhostKey, LoginId, PortalKey, RemoteUser},
         limits,
+        phone::Phone,
     },
     port::{
         Failure,
@@ -50,7 +50,7 @@ pub struct Logins {
     ports: Ports,
     hints: Hints,
     links: Links,
-    rooms: Rooms,
+    chats: Chats,
     consents: Consents,
     backoff: limits::Backoff,
     stop: Stop,
@@ -74,20 +74,6 @@ pub enum StartOutcome {
     Already(ConnectionState),
     /// As many people are logged in as the operator allows; nothing was stored.
     Full,
-}
-
-/// What became of opening a chat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
-    Ready(Portal),
-    /// The person blocked the contact.
-    Blocked,
-    /// The person started chats with `limit` new contacts today, and may start no more.
-    UsedUp {
-        limit: u64,
-        now: Timestamp,
-        again_at: Timestamp,
-    },
 }
 
 /// What became of the wish to be connected again.
@@ -121,12 +107,13 @@ impl Logins {
         backoff: limits::Backoff,
         stop: Stop,
     ) -> Self {
+        let consents = Consents::new(ports.clone(), hints.clone());
         Self {
             ports: ports.clone(),
             hints: hints.clone(),
             links: links.clone(),
-            rooms: rooms.clone(),
-            consents: Consents::new(ports.clone(), hints.clone()),
+            chats: Chats::new(ports, rooms, &consents),
+            consents,
             backoff,
             stop,
             tasks: TaskTracker::new(),
@@ -410,31 +397,21 @@ impl Logins {
         user: &RemoteUser,
         cause: Option<&EventId>,
     ) -> Result<Opened, Failure> {
-        let ghost = self.ports.namer.ghost_key(user);
-        let key = PortalKey { login: login.id.clone(), ghost };
-        let now = self.ports.clock.now();
-        let (person, day) = (&login.person, Day::of(now));
-        if self.consents.of(&key).await? == ContactState::Unknown {
-            let used = self.ports.storage.day_usage(person, day).await?;
-            if let Err(limit) = used.admit_contact(self.ports.rules.limits(person)) {
-                return Ok(Opened::UsedUp { limit, now, again_at: day.ends_at() });
-            }
-        }
-        let counted = |from| {
-            (from == ContactState::Unknown).then(|| Change::DayUsageAdded {
-                person: person.clone(),
-                day,
-                what: Counted::Contacts,
-                amount: 1,
-            })
-        };
-        let state = self.consents.act_with(&key, ContactEvent::Started, cause, counted).await?;
-        if state == ContactState::Blocked {
-            return Ok(Opened::Blocked);
-        }
-        let portal = self.rooms.ensure_portal(login, user, None).await?;
-        self.rooms.invite(login, &portal).await?;
-        Ok(Opened::Ready(portal))
+        self.chats.open(login, user, cause).await
+    }
+
+    /// The room of a chat that the person is in already.
+    pub async fn joined_chat(
+        &self,
+        login: &Login,
+        user: &RemoteUser,
+    ) -> Result<Option<OwnedRoomId>, Failure> {
+        self.chats.joined(login, user).await
+    }
+
+    /// A phone number as a person typed it, or what is wrong with it in words.
+    pub fn read_number(&self, typed: &str) -> Result<Phone, String> {
+        Phone::read(typed, self.ports.region).map_err(|wrong| wrong.sentence(self.ports.region))
     }
 
     /// Connects now whoever the network has something for; `false` if nobody is called so.

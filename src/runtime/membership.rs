@@ -1,36 +1,60 @@
-//! Invites and departures of people in rooms with our users.
+//! Who comes to rooms with our users, who goes, and where a room moves to.
 
-use ruma::UserId;
+mod invited;
 
-use super::{consents::Consents, outcome::Outcome, ports::Ports, rooms::Rooms, speech::Speech};
+use ruma::{OwnedRoomId, RoomId, UserId};
+
+use super::{
+    chats::{Chats, allowed},
+    connection::Links,
+    consents::Consents,
+    outcome::Outcome,
+    ports::Ports,
+    rooms::Rooms,
+    speech::Speech,
+};
 use crate::{
     domain::{
-        bridged::{ActAs, Portal},
-        consent::{ContactEvent, ContactState},
+        bridged::{ActAs, Login, Portal},
+        consent::ContactEvent,
         event::Event,
-        ids::{GhostKey, Lane, PortalKey},
-        item::OutboxItem,
-        notice::Notice,
+        ids::GhostKey,
     },
-    port::{Failure, storage::Change},
+    port::{
+        Failure,
+        storage::{Change, InboxRow},
+    },
 };
+
+/// The type of the state event that says where a room has moved to.
+pub(crate) const TOMBSTONE: &str = "m.room.tombstone";
 
 #[derive(Debug)]
 pub(crate) struct Membership {
     ports: Ports,
+    links: Links,
+    chats: Chats,
     rooms: Rooms,
     speech: Speech,
     consents: Consents,
 }
 
 impl Membership {
-    pub(crate) fn new(ports: Ports, rooms: Rooms, speech: Speech, consents: Consents) -> Self {
-        Self { ports, rooms, speech, consents }
+    pub(crate) fn new(
+        ports: Ports,
+        links: Links,
+        chats: Chats,
+        rooms: Rooms,
+        speech: Speech,
+        consents: Consents,
+    ) -> Self {
+        Self { ports, links, chats, rooms, speech, consents }
     }
 
     /// A person's membership event: `member` got `membership`.
     pub(crate) async fn changed(
         &self,
+        row: &InboxRow,
         event: &Event,
         member: &str,
         membership: &str,
@@ -38,7 +62,10 @@ impl Membership {
         let Ok(member) = UserId::parse(member) else { return Ok(Outcome::nothing()) };
         match (membership, self.ports.homeserver.our_user(&member)) {
             ("invite", Some(ActAs::Bot)) => self.bot_invited(event).await,
-            ("invite", Some(ActAs::Ghost(ghost))) => self.ghost_invited(event, &ghost).await,
+            ("invite", Some(ActAs::Ghost(ghost))) => self.ghost_invited(row, event, &ghost).await,
+            ("leave" | "ban", Some(ActAs::Ghost(ghost))) => {
+                self.ghost_removed(&event.room, &ghost).await
+            }
             ("join", None) => self.person_moved(event, &member, ContactEvent::Joined).await,
             ("leave" | "ban", None) => self.person_moved(event, &member, ContactEvent::Left).await,
             _ => Ok(Outcome::nothing()),
@@ -60,59 +87,6 @@ impl Membership {
         }]))
     }
 
-    /// A ghost follows the invite of somebody who has its contact; the room becomes the portal.
-    async fn ghost_invited(&self, event: &Event, ghost: &GhostKey) -> Result<Outcome, Failure> {
-        let who = ActAs::Ghost(ghost.clone());
-        let login = self.ports.storage.login_of(&event.sender).await?;
-        let known = self.ports.storage.ghost(ghost).await?;
-        let login = login.filter(|login| self.ports.rules.may_use(&login.person));
-        let Some((login, _)) = login.zip(known) else {
-            self.ports.homeserver.leave(&who, &event.room).await?;
-            return Ok(Outcome::nothing());
-        };
-        let key = PortalKey { login: login.id, ghost: ghost.clone() };
-        let Some(portal) = self.ports.storage.portal(&key).await? else {
-            // Somebody else's contact: the ghost's existence is not to be confirmed by a chat.
-            self.ports.homeserver.leave(&who, &event.room).await?;
-            return Ok(Outcome::nothing());
-        };
-        // Inviting the ghost is starting the chat, except where only `unblock` ends a block.
-        let started = self.consents.decide(&key, ContactEvent::Started, Some(&event.id)).await?;
-        if started.to == ContactState::Blocked {
-            self.ports.homeserver.leave(&who, &event.room).await?;
-            return Ok(Outcome::nothing());
-        }
-        self.ports.homeserver.join(&who, &event.room).await?;
-        if !self.ports.homeserver.room_state(&who, &event.room).await?.encrypted {
-            return self.leave_with(&who, event, &Notice::UnencryptedRoom).await;
-        }
-        if let Some(old) = portal.room.filter(|old| *old != event.room) {
-            self.ports.homeserver.leave(&who, &old).await?;
-        }
-        let portal = Portal { key, room: Some(event.room.clone()) };
-        let mut changes = started.changes;
-        changes.push(Change::PortalSaved(portal));
-        Ok(Outcome::Done(changes))
-    }
-
-    /// A last word in a room that cannot be a portal. Said at once: after leaving it is too late.
-    async fn leave_with(
-        &self,
-        who: &ActAs,
-        event: &Event,
-        notice: &Notice,
-    ) -> Result<Outcome, Failure> {
-        let (room, person) = (&event.room, event.sender.clone());
-        let lane = Lane::Room(room.clone());
-        let about = event.id.as_str();
-        let said = self.speech.say(lane, who.clone(), room, person, &notice.text(), about).await?;
-        if let Change::OutboxAdded { item: OutboxItem::Event(said), .. } = &said {
-            self.ports.homeserver.send(said).await?;
-        }
-        self.ports.homeserver.leave(who, room).await?;
-        Ok(Outcome::nothing())
-    }
-
     /// The person answers a request, comes back, or leaves. The room stays the chat's: whoever comes
     /// back finds it again.
     async fn person_moved(
@@ -121,14 +95,63 @@ impl Membership {
         member: &UserId,
         moved: ContactEvent,
     ) -> Result<Outcome, Failure> {
-        let Some(portal) = self.ports.storage.portal_of_room(&event.room).await? else {
+        let Some((portal, _)) = self.portal_of(&event.room, member).await? else {
             return Ok(Outcome::nothing());
         };
-        let login = self.ports.storage.login(&portal.key.login).await?;
-        if login.is_none_or(|login| login.person != member) {
-            return Ok(Outcome::nothing());
-        }
         let decided = self.consents.decide(&portal.key, moved, Some(&event.id)).await?;
         Ok(Outcome::Done(decided.changes))
+    }
+
+    /// Without its ghost a room cannot carry the chat: the next message makes another.
+    async fn ghost_removed(&self, room: &RoomId, ghost: &GhostKey) -> Result<Outcome, Failure> {
+        let portal = self.ports.storage.portal_of_room(room).await?;
+        let Some(portal) = portal.filter(|portal| portal.key.ghost == *ghost) else {
+            return Ok(Outcome::nothing());
+        };
+        let portal = Portal { room: None, ..portal };
+        Ok(Outcome::Done(vec![Change::PortalSaved(portal)]))
+    }
+
+    /// The person replaced the room of a chat by another (a room upgrade): the chat goes along.
+    ///
+    /// The ghost need not be invited there yet. When it will be, the invitation leads here again.
+    pub(crate) async fn replaced(
+        &self,
+        event: &Event,
+        portal: &Portal,
+    ) -> Result<Outcome, Failure> {
+        let Some((_, login)) = self.portal_of(&event.room, &event.sender).await? else {
+            return Ok(Outcome::nothing());
+        };
+        let room = event.content["replacement_room"].as_str();
+        let Some(room) = room.and_then(|room| OwnedRoomId::try_from(room).ok()) else {
+            return Ok(Outcome::nothing());
+        };
+        let who = ActAs::Ghost(portal.key.ghost.clone());
+        if allowed(self.ports.homeserver.join(&who, &room).await)?.is_none() {
+            return Ok(Outcome::nothing());
+        }
+        if !self.replaces(&who, &room, &event.room).await? {
+            self.ports.homeserver.leave(&who, &room).await?;
+            return Ok(Outcome::nothing());
+        }
+        if let Some(notice) = self.unfit(&who, &room, &event.sender).await? {
+            return self.leave_room_with(&who, &room, event, &notice).await;
+        }
+        let Some(ghost) = self.ports.storage.ghost(&portal.key.ghost).await? else {
+            return Ok(Outcome::nothing());
+        };
+        Ok(Outcome::Done(self.chats.move_to(&login, &ghost.remote, &room).await?))
+    }
+
+    /// The chat in a room, if it is `person`'s.
+    async fn portal_of(
+        &self,
+        room: &RoomId,
+        person: &UserId,
+    ) -> Result<Option<(Portal, Login)>, Failure> {
+        let Some(portal) = self.ports.storage.portal_of_room(room).await? else { return Ok(None) };
+        let login = self.ports.storage.login(&portal.key.login).await?;
+        Ok(login.filter(|login| login.person == person).map(|login| (portal, login)))
     }
 }

@@ -6,7 +6,7 @@ use rand::{TryCryptoRng, TryRng};
 
 use super::rules::Rules;
 use crate::{
-    domain::{hosting::MediaRules, ids::GhostNamer},
+    domain::{hosting::MediaRules, ids::GhostNamer, phone::Region},
     port::{Clock, Entropy, Homeserver, InteropNetwork, MediaStore, RoomCipher, Storage},
 };
 
@@ -23,6 +23,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub namer: GhostNamer,
+    /// Where phone numbers without a country code are dialed, if the operator said so.
+    pub region: Option<Region>,
     /// Whether rooms are told of each message how far it came (`domain::status`).
     pub message_status: bool,
 }

@@ -10,20 +10,25 @@ use serde_json::{Value, json};
 use super::ports::Ports;
 use crate::{
     domain::{
+        boundary,
         bridged::{ActAs, Ghost, Login, Portal, Timestamp},
         capability,
-        ids::{GhostKey, PortalKey, RemoteUser},
+        ids::{GhostKey, PROTOCOL, PortalKey, RemoteUser},
         limits,
     },
-    port::{Failure, homeserver::DirectRoom, storage::Change},
+    port::{
+        Failure, Retry,
+        homeserver::{DirectRoom, Signs},
+        storage::Change,
+    },
 };
 
-use ruma::OwnedRoomId;
+use ruma::{OwnedRoomId, RoomId};
 
 /// The name that the bot shows.
 const BOT_NAME: &str = "WhatsApp bridge";
 /// The name of a ghost whose contact gave none.
-const GHOST_NAME: &str = "WhatsApp contact";
+pub(super) const GHOST_NAME: &str = "WhatsApp contact";
 
 /// Makes ghosts and rooms exist. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,21 +75,62 @@ impl Rooms {
         self.ports.homeserver.invite(&ghost, room, &login.person).await
     }
 
+    /// Tells the clients in a room that somebody else made what it is, as far as the ghost may.
+    pub(crate) async fn put_signs(
+        &self,
+        login: &Login,
+        key: &PortalKey,
+        room: &RoomId,
+    ) -> Result<(), Failure> {
+        let ghost = ActAs::Ghost(key.ghost.clone());
+        let put = self.ports.homeserver.put_signs(&ghost, room, &self.signs(login, key)).await;
+        match put {
+            Err(failure) if failure.retry == Retry::Never => {
+                tracing::debug!(%room, %failure, "the ghost may not put signs into a room");
+                Ok(())
+            }
+            put => put,
+        }
+    }
+
     async fn create(&self, login: &Login, key: &PortalKey) -> Result<OwnedRoomId, Failure> {
         let creator = ActAs::Ghost(key.ghost.clone());
+        let bot = self.ports.homeserver.user_id(&ActAs::Bot);
         self.ports
             .homeserver
             .direct_room(&DirectRoom {
-                bridge_info: self.bridge_info(&creator),
-                features: capability::room_features(None, self.ports.network.capabilities()),
                 creator,
                 person: login.person.clone(),
                 alias_localpart: self.ports.namer.portal_alias(key),
+                topic: boundary::topic(bot.server_name()),
+                signs: self.signs(login, key),
             })
             .await
     }
 
-    async fn ensure_ghost(
+    fn signs(&self, login: &Login, key: &PortalKey) -> Signs {
+        let ghost = ActAs::Ghost(key.ghost.clone());
+        let ghost_id = self.ports.homeserver.user_id(&ghost);
+        Signs {
+            localpart: self.ports.namer.portal_alias(key),
+            bridge_info: self.bridge_info(&ghost),
+            features: capability::room_features(None, self.ports.network.capabilities()),
+            legs: boundary::legs(&login.person, &ghost_id, ghost_id.server_name()),
+        }
+    }
+
+    /// A ghost that can join and speak. Whom it stands for need not be known for that.
+    pub(crate) async fn prepare_ghost(&self, ghost: &GhostKey) -> Result<(), Failure> {
+        let known = self.ports.storage.ghost(ghost).await?;
+        if known.is_some_and(|ghost| ghost.prepared) {
+            return Ok(());
+        }
+        let who = ActAs::Ghost(ghost.clone());
+        self.ports.homeserver.ensure_user(&who, Some(GHOST_NAME)).await?;
+        self.ports.cipher.prepare(&who).await
+    }
+
+    pub(crate) async fn ensure_ghost(
         &self,
         remote: &RemoteUser,
         name: Option<&str>,
@@ -128,7 +174,7 @@ impl Rooms {
         json!({
             "bridgebot": self.ports.homeserver.user_id(&ActAs::Bot),
             "creator": self.ports.homeserver.user_id(ghost),
-            "protocol": {"id": "whatsapp", "displayname": "WhatsApp"},
+            "protocol": {"id": PROTOCOL, "displayname": "WhatsApp"},
             "channel": {"id": self.ports.homeserver.user_id(ghost)},
         })
     }

@@ -5,8 +5,8 @@ use super::{
     database::{UnitOfWork, Verdict, Writer},
     day_usage,
     error::Error,
-    ghost, hosted_media, inbox, ledger, login, management_room, message, notice, outbox, part,
-    portal, prekey, reaction, reading, session, setting,
+    ghost, hosted_media, inbox, ledger, login, lookup, management_room, message, notice, outbox,
+    part, portal, prekey, reaction, reading, session, setting,
 };
 use crate::{domain::bridged::Direction, port::storage::Change};
 
@@ -82,6 +82,8 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
         Change::ChoicesSaved { login, choices } => choices::save(writer, login, *choices).await,
         Change::GhostSaved(ghost) => ghost::save(writer, ghost).await,
         Change::PortalSaved(portal) => portal::save(writer, portal).await,
+        Change::LookupSaved { ghost, phone, at } => lookup::save(writer, ghost, phone, *at).await,
+        Change::LookupsForgotten { before } => lookup::forget(writer, *before).await,
         Change::PreKeysAdded { login, prekeys } => prekey::add(writer, login, prekeys).await,
         Change::PreKeySpent { login, id } => prekey::spend(writer, login, *id).await,
         Change::SessionSaved { session, record, identity } => {

@@ -16,7 +16,7 @@ use causeway::{
     matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
     port::{
         Failure, Homeserver, RoomCipher,
-        homeserver::DirectRoom,
+        homeserver::{DirectRoom, Signs},
         room_cipher::{DecryptFailure, Decrypted, Plain},
     },
     storage::SqlStorage,
@@ -88,8 +88,13 @@ impl Stage {
             creator: ghost.clone(),
             person: person.id().to_owned(),
             alias_localpart: "chat".to_owned(),
-            bridge_info: json!({ "bridgebot": "@whatsappbot:localhost" }),
-            features: capability::room_features(None, capability::Capabilities::default()),
+            topic: "who can read this".to_owned(),
+            signs: Signs {
+                localpart: "chat".to_owned(),
+                bridge_info: json!({ "bridgebot": "@whatsappbot:localhost" }),
+                features: capability::room_features(None, capability::Capabilities::default()),
+                legs: json!({ "end_to_end": false }),
+            },
         };
         let made = self.homeserver.direct_room(&request).await?;
         let ghost_id = self.homeserver.user_id(ghost);

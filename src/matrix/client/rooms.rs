@@ -30,13 +30,14 @@ use serde_json::{Value, json};
 use super::{CallFailure, MatrixHomeserver};
 use crate::{
     domain::{
+        boundary::ENCRYPTION_LEGS,
         bridged::ActAs,
         capability::ROOM_FEATURES,
         item::{OutboundEvent, RawEvent},
     },
     port::{
         Failure,
-        homeserver::{DirectRoom, REDACTION, RoomState},
+        homeserver::{DirectRoom, REDACTION, RoomState, Signs},
     },
 };
 
@@ -65,7 +66,6 @@ impl MatrixHomeserver {
     }
 
     fn creation(&self, room: &DirectRoom) -> Result<create_room::v3::Request, Failure> {
-        let alias_localpart = self.names.alias_localpart(&room.alias_localpart);
         let state = |event_type: &str, state_key: &str, content: &Value| {
             raw(&json!({ "type": event_type, "state_key": state_key, "content": content }))
         };
@@ -73,33 +73,70 @@ impl MatrixHomeserver {
             state("m.room.encryption", "", &encryption())?,
             state("m.room.history_visibility", "", &json!({ "history_visibility": "invited" }))?,
         ];
-        for event_type in BRIDGE_INFO_TYPES {
-            let state_key = format!("causeway://{alias_localpart}");
-            initial_state.push(state(event_type, &state_key, &room.bridge_info)?);
+        for (event_type, state_key, content) in self.signs(&room.signs) {
+            initial_state.push(state(event_type, &state_key, content)?);
         }
-        initial_state.push(state(ROOM_FEATURES, "", &room.features)?);
         let mut request = create_room::v3::Request::new();
+        request.topic = Some(room.topic.clone());
         // Gives the person the same power as the ghost: the room is theirs.
         request.preset = Some(RoomPreset::TrustedPrivateChat);
         request.initial_state = initial_state;
         request.is_direct = true;
         request.invite = vec![room.person.clone()];
-        request.room_alias_name = Some(alias_localpart);
+        request.room_alias_name = Some(self.names.alias_localpart(&room.alias_localpart));
         Ok(request)
+    }
+
+    /// Types, state keys and contents.
+    fn signs<'s>(&self, signs: &'s Signs) -> [(&'static str, String, &'s Value); 4] {
+        let key = format!("causeway://{}", self.names.alias_localpart(&signs.localpart));
+        let [stable, unstable] = BRIDGE_INFO_TYPES;
+        [
+            (stable, key.clone(), &signs.bridge_info),
+            (unstable, key, &signs.bridge_info),
+            (ROOM_FEATURES, String::new(), &signs.features),
+            (ENCRYPTION_LEGS, String::new(), &signs.legs),
+        ]
+    }
+
+    pub(super) async fn set_signs(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        signs: &Signs,
+    ) -> Result<(), Failure> {
+        for (event_type, state_key, content) in self.signs(signs) {
+            self.set_state(who, room, event_type.into(), state_key, content).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_state(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        event_type: StateEventType,
+        state_key: String,
+        content: &Value,
+    ) -> Result<(), Failure> {
+        let user = self.names.user_id(who);
+        let request = send_state_event::v3::Request::new_raw(
+            room.to_owned(),
+            event_type,
+            state_key,
+            raw::<AnyStateEventContent>(content)?,
+        );
+        self.api.call("setting room state", self.identity(&user), request).await?;
+        Ok(())
     }
 
     async fn complete_direct_room(&self, room: &DirectRoom, id: &RoomId) -> Result<(), Failure> {
         self.join_room(&room.creator, id).await?;
         let state = self.read_room_state(&room.creator, id).await?;
         if !state.encrypted {
-            let creator = self.names.user_id(&room.creator);
-            let request = send_state_event::v3::Request::new_raw(
-                id.to_owned(),
-                StateEventType::RoomEncryption,
-                String::new(),
-                raw::<AnyStateEventContent>(&encryption())?,
-            );
-            self.api.call("encrypting a room", self.identity(&creator), request).await?;
+            let encryption_type = StateEventType::RoomEncryption;
+            self.set_state(&room.creator, id, encryption_type, String::new(), &encryption())
+                .await?;
         }
         if !state.members.contains(&room.person) {
             self.ensure_invited(&room.creator, id, &room.person).await?;
@@ -129,7 +166,8 @@ impl MatrixHomeserver {
 
     /// Whether somebody is joined or invited.
     async fn is_in(&self, who: &ActAs, room: &RoomId, person: &UserId) -> Result<bool, Failure> {
-        let member = self.state(who, room, StateEventType::RoomMember, person.as_str()).await?;
+        let member =
+            self.read_state(who, room, StateEventType::RoomMember, person.as_str()).await?;
         let membership = member.as_ref().and_then(|content| content.get("membership")?.as_str());
         Ok(matches!(membership, Some("join" | "invite")))
     }
@@ -186,7 +224,8 @@ impl MatrixHomeserver {
         who: &ActAs,
         room: &RoomId,
     ) -> Result<RoomState, Failure> {
-        let encrypted = self.state(who, room, StateEventType::RoomEncryption, "").await?.is_some();
+        let encrypted =
+            self.read_state(who, room, StateEventType::RoomEncryption, "").await?.is_some();
         let user = self.names.user_id(who);
         let mut request = get_member_events::v3::Request::new(room.to_owned());
         request.not_membership = Some(MembershipState::Leave);
@@ -200,8 +239,7 @@ impl MatrixHomeserver {
         Ok(RoomState { encrypted, members: members.collect() })
     }
 
-    /// The content of a state event, if there is one.
-    async fn state(
+    pub(super) async fn read_state(
         &self,
         who: &ActAs,
         room: &RoomId,

@@ -29,8 +29,13 @@ fn direct_room() -> DirectRoom {
         creator: ghost(),
         person: user_id!("@person:example.org").to_owned(),
         alias_localpart: "xyz".to_owned(),
-        bridge_info: json!({ "protocol": { "id": "whatsapp" } }),
-        features: json!({ "reply": 2 }),
+        topic: "who can read this".to_owned(),
+        signs: Signs {
+            localpart: "xyz".to_owned(),
+            bridge_info: json!({ "protocol": { "id": "whatsapp" } }),
+            features: json!({ "reply": 2 }),
+            legs: json!({ "legs": [] }),
+        },
     }
 }
 

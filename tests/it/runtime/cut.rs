@@ -20,6 +20,7 @@ use causeway::{
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
+        phone::Phone,
     },
     port::{
         Failure, KeyStores, Storage,
@@ -197,6 +198,8 @@ storage! {
     fn day_usage(person: &UserId, day: Day) -> DayUsage;
     fn login_keys(id: &LoginId) -> Option<LoginKeys>;
     fn ghost(key: &GhostKey) -> Option<Ghost>;
+    fn lookup(ghost: &GhostKey) -> Option<Phone>;
+    fn lookups() -> u64;
     fn portal(key: &PortalKey) -> Option<Portal>;
     fn portal_of_room(room: &RoomId) -> Option<Portal>;
     fn portals_of(login: &LoginId) -> Vec<Portal>;

@@ -13,6 +13,7 @@ use std::{
 use async_trait::async_trait;
 use causeway::{
     domain::{
+        boundary::ENCRYPTION_LEGS,
         bridged::ActAs,
         ids::GhostKey,
         item::{KeyChanges, OutboundEvent, RawEvent},
@@ -20,7 +21,7 @@ use causeway::{
     },
     port::{
         Failure, Homeserver, RoomCipher,
-        homeserver::{DirectRoom, REDACTION, RoomState},
+        homeserver::{DirectRoom, REDACTION, RoomState, Signs},
         media::{Download, MediaBytes, MediaFailure},
         room_cipher::{DecryptFailure, Decrypted, Plain},
     },
@@ -48,6 +49,13 @@ struct State {
     /// The rooms that a person was invited into, oldest first.
     invites: Vec<OwnedRoomId>,
     unencrypted: BTreeSet<OwnedRoomId>,
+    members: BTreeMap<(OwnedRoomId, OwnedUserId), &'static str>,
+    /// By room and type.
+    states: BTreeMap<(OwnedRoomId, String), Value>,
+    /// Rooms that nobody of ours may join.
+    closed: BTreeSet<OwnedRoomId>,
+    /// Rooms whose state our users may not change.
+    guarded: BTreeSet<OwnedRoomId>,
     /// Every send, with every repetition.
     sends: Vec<OutboundEvent>,
     archive: BTreeMap<OwnedEventId, Value>,
@@ -221,6 +229,43 @@ impl FakeHomeserver {
         self.state().policies.push(event);
     }
 
+    /// The membership of somebody.
+    pub(super) fn set_member(&self, room: &OwnedRoomId, user: &str, membership: &'static str) {
+        let user = OwnedUserId::try_from(user).unwrap();
+        self.state().members.insert((room.clone(), user), membership);
+    }
+
+    /// The memberships of those in a room whose ids begin so.
+    pub(super) fn memberships(&self, room: &OwnedRoomId, prefix: &str) -> Vec<&'static str> {
+        let state = self.state();
+        let all = state.members.iter();
+        all.filter(|((at, user), _)| at == room && user.as_str().starts_with(prefix))
+            .map(|(_, membership)| *membership)
+            .collect()
+    }
+
+    pub(super) fn set_state(&self, room: &OwnedRoomId, event_type: &str, content: Value) {
+        self.state().states.insert((room.clone(), event_type.to_owned()), content);
+    }
+
+    pub(super) fn signs_in(&self, room: &OwnedRoomId) -> Option<Value> {
+        self.state().states.get(&(room.clone(), ENCRYPTION_LEGS.to_owned())).cloned()
+    }
+
+    /// Whether our users are kept out of a room.
+    pub(super) fn close(&self, room: &OwnedRoomId, closed: bool) {
+        let mut state = self.state();
+        if closed {
+            state.closed.insert(room.clone());
+        } else {
+            state.closed.remove(room);
+        }
+    }
+
+    pub(super) fn guard(&self, room: &OwnedRoomId) {
+        self.state().guarded.insert(room.clone());
+    }
+
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
         self.state().unencrypted.insert(room.clone());
     }
@@ -278,18 +323,66 @@ impl Homeserver for FakeHomeserver {
         Trouble::befall(state.trouble, ())?;
         let count = state.rooms.len();
         let made = || OwnedRoomId::try_from(format!("!room{count}:example.org")).unwrap();
-        Ok(state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone())
+        let id = state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone();
+        state.members.insert((id.clone(), self.user_id(&room.creator)), "join");
+        state.members.entry((id.clone(), room.person.clone())).or_insert("invite");
+        state.states.insert((id.clone(), ENCRYPTION_LEGS.to_owned()), room.signs.legs.clone());
+        Ok(id)
     }
 
-    async fn invite(&self, _who: &ActAs, room: &RoomId, _person: &UserId) -> Result<(), Failure> {
+    async fn put_signs(&self, _who: &ActAs, room: &RoomId, signs: &Signs) -> Result<(), Failure> {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
-        state.invites.push(room.to_owned());
+        if state.guarded.contains(room) {
+            return Err(Failure::never("the fake room is guarded"));
+        }
+        state.states.insert((room.to_owned(), ENCRYPTION_LEGS.to_owned()), signs.legs.clone());
         Ok(())
     }
 
-    async fn join(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
-        Trouble::befall(self.state().trouble, ())
+    async fn state(
+        &self,
+        _who: &ActAs,
+        room: &RoomId,
+        event_type: &str,
+        state_key: &str,
+    ) -> Result<Option<Value>, Failure> {
+        let state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if event_type == "m.room.member" {
+            let member = (room.to_owned(), OwnedUserId::try_from(state_key).unwrap());
+            return Ok(state.members.get(&member).map(|it| json!({"membership": it})));
+        }
+        Ok(state.states.get(&(room.to_owned(), event_type.to_owned())).cloned())
+    }
+
+    async fn invite(&self, _who: &ActAs, room: &RoomId, person: &UserId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.invites.push(room.to_owned());
+        let member = (room.to_owned(), person.to_owned());
+        let membership = state.members.entry(member).or_insert("invite");
+        if *membership == "leave" {
+            *membership = "invite";
+        }
+        Ok(())
+    }
+
+    async fn join(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if state.closed.contains(room) {
+            return Err(Failure::never("the fake room is closed"));
+        }
+        state.members.insert((room.to_owned(), self.user_id(who)), "join");
+        Ok(())
+    }
+
+    async fn leave(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        state.members.insert((room.to_owned(), self.user_id(who)), "leave");
+        Ok(())
     }
 
     async fn join_named(&self, _who: &ActAs, room: &RoomOrAliasId) -> Result<OwnedRoomId, Failure> {
@@ -297,14 +390,12 @@ impl Homeserver for FakeHomeserver {
         Trouble::befall(self.state().trouble, room)
     }
 
-    async fn leave(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
-        Trouble::befall(self.state().trouble, ())
-    }
-
     async fn room_state(&self, _who: &ActAs, room: &RoomId) -> Result<RoomState, Failure> {
         let state = self.state();
         let encrypted = !state.unencrypted.contains(room);
-        Trouble::befall(state.trouble, RoomState { encrypted, members: Vec::new() })
+        let members = state.members.iter().filter(|((at, _), it)| at == room && **it != "leave");
+        let members = members.map(|((_, user), _)| user.clone()).collect();
+        Trouble::befall(state.trouble, RoomState { encrypted, members })
     }
 
     async fn state(&self, _who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {

@@ -18,6 +18,7 @@ use causeway::{
             Envelope, InboundMessage, InboundReceipt, InboundReceiptKind, OutboundReceipt,
             OutboundReceiptKind,
         },
+        phone::Phone,
     },
     port::{
         Failure, InteropNetwork, NetworkLink,
@@ -324,6 +325,10 @@ impl InteropNetwork for FakeNetwork {
         let trouble = self.state().trouble;
         Trouble::befall(trouble, ())?;
         self.files.fetch(from.direct_path.as_deref().ok_or(MediaFailure::NotAllowed)?)
+    }
+
+    fn user_of_phone(&self, phone: &Phone) -> RemoteUser {
+        RemoteUser(format!("{}@s.whatsapp.net", phone.digits()))
     }
 
     fn hosted_path(&self, name: &StorageRef) -> String {

@@ -15,12 +15,13 @@ use causeway::{
         item::KeyChanges,
         limits::Backoff,
         permission::{Permission, Permissions, Rule, Scope},
+        phone::Region,
     },
     http::{HomeserverFace, HostedFiles, NetworkFace},
     port::{Clock as _, Storage as _, storage::Change},
     runtime::{
-        Answer, Asked, Commands, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports,
-        Rooms, Rules, Stop, Transaction, clean,
+        Answer, Asked, Commands, Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies,
+        Ports, Rooms, Rules, Stop, Transaction, clean,
     },
     storage::SqlStorage,
 };
@@ -191,6 +192,7 @@ impl Stage {
             clock: self.clock.clone(),
             entropy,
             namer: GhostNamer::new([9; 32]),
+            region: Region::parse("FR"),
             message_status: self.message_status,
         };
         let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
@@ -212,8 +214,7 @@ impl Stage {
         runtime.spawn(async move { started.start_all().await });
         let homeserver_face = HomeserverFace {
             intake: intake.clone(),
-            homeserver: Arc::clone(&ports.homeserver),
-            storage: Arc::clone(&ports.storage),
+            directory: Directory::new(&ports),
             hs_token: HS_TOKEN.into(),
         };
         let network_face = NetworkFace {
