@@ -83,6 +83,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(config.network.listen, "127.0.0.1:29331".parse().unwrap());
     assert_eq!(config.network.enlist_url.as_str(), "https://v.whatsapp.net/3p/interop_reg");
     assert_eq!(config.network.integrator_id.get(), 12);
+    assert_eq!(config.network.phone_region, None);
     assert_eq!(config.network.root_key[..2], [0x14, 0x23]);
     assert_eq!(config.network.keepalive_s, Duration::from_secs(25));
     assert_eq!(config.token_issuer(), "https://wa.example.org");
@@ -224,6 +225,11 @@ fn a_mistake_says_what_to_do() {
             r#"as_token = "as-token-0123456789""#,
             "as_token = \"as-token-0123456789\"\nghost_prefix = \"whatsapp-\"",
             "appservice.ghost_prefix: a ghost's name must not be able to become the bot's or the registration's: choose another",
+        ),
+        (
+            "integrator_id = 12",
+            "integrator_id = 12\nphone_region = \"fr\"",
+            "network.phone_region: must be the two capital letters of a country, like \"FR\"",
         ),
         (
             "integrator_id = 12",

@@ -23,6 +23,7 @@ mod media_store;
 mod receipts;
 mod refusals;
 mod requests;
+mod rooms;
 mod runtime;
 mod shield;
 mod signal_oracle;

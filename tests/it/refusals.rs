@@ -155,8 +155,8 @@ async fn a_number_that_cannot_be_reached_gets_a_sentence_that_says_why() -> Resu
         alice.asks(&management, "start +33611111111", &["not on WhatsApp"]).await?;
         let closed = ["third-party chats", "not switched on"];
         alice.asks(&management, "start +33698765432", &closed).await?;
-        alice.asks(&management, "start 0612345678", &["country code"]).await?;
-        alice.asks(&management, "start", &["country code"]).await?;
+        alice.asks(&management, "start 06123", &["too short"]).await?;
+        alice.asks(&management, "start", &["dial it at home"]).await?;
         ensure!(alice.client().invited_rooms().is_empty(), "somebody was invited all the same");
         Ok(())
     };

@@ -27,6 +27,7 @@ mod media_store;
 mod moving;
 mod names;
 mod network;
+mod opening;
 mod receipts;
 mod replacing;
 mod rules;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use ruma::{
     EventId, OwnedEventId, OwnedRoomId, RoomId, RoomOrAliasId, UserId,
     api::client::{
-        alias::get_alias,
+        alias::{delete_alias, get_alias},
         membership::{
             get_member_events,
             invite_user::{self, v3::InviteUserId},
@@ -46,23 +46,44 @@ const BRIDGE_INFO_TYPES: [&str; 2] = ["m.bridge", "uk.half-shot.bridge"];
 
 impl MatrixHomeserver {
     /// Creates the room or completes the one that has its alias: a creation that was cut off
-    /// may have left it without its person or its encryption.
+    /// may have left it without its person or its encryption. A room that its creator was thrown
+    /// out of gives its alias to a new one.
     pub(super) async fn ensure_direct_room(
         &self,
         room: &DirectRoom,
     ) -> Result<OwnedRoomId, Failure> {
         let creator = self.names.user_id(&room.creator);
-        let request = self.creation(room)?;
-        match self.api.call("creating a room", self.identity(&creator), request).await {
-            Ok(response) => return Ok(response.room_id),
-            Err(failure) if failure.is(StatusCode::BAD_REQUEST, "M_ROOM_IN_USE") => {}
-            Err(failure) => return Err(failure.into()),
+        if let Some(created) = self.create(room).await? {
+            return Ok(created);
         }
-        let request = get_alias::v3::Request::new(self.names.alias(&room.alias_localpart));
+        let alias = self.names.alias(&room.alias_localpart);
+        let request = get_alias::v3::Request::new(alias.clone());
         let found =
             self.api.call("resolving an alias", self.identity(&creator), request).await?.room_id;
-        self.complete_direct_room(room, &found).await?;
-        Ok(found)
+        let request = join_room_by_id::v3::Request::new(found.clone());
+        match self.api.call("joining a room", self.identity(&creator), request).await {
+            Ok(_) => {
+                self.complete_direct_room(room, &found).await?;
+                return Ok(found);
+            }
+            Err(failure) if failure.is(StatusCode::FORBIDDEN, "M_FORBIDDEN") => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        let request = delete_alias::v3::Request::new(alias);
+        self.api.call("freeing an alias", self.identity(&creator), request).await?;
+        let created = self.create(room).await?;
+        created.ok_or_else(|| Failure::later("a room's alias was taken while it was made"))
+    }
+
+    /// `None` if the alias is taken.
+    async fn create(&self, room: &DirectRoom) -> Result<Option<OwnedRoomId>, Failure> {
+        let creator = self.names.user_id(&room.creator);
+        let request = self.creation(room)?;
+        match self.api.call("creating a room", self.identity(&creator), request).await {
+            Ok(response) => Ok(Some(response.room_id)),
+            Err(failure) if failure.is(StatusCode::BAD_REQUEST, "M_ROOM_IN_USE") => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     fn creation(&self, room: &DirectRoom) -> Result<create_room::v3::Request, Failure> {
@@ -131,7 +152,6 @@ impl MatrixHomeserver {
     }
 
     async fn complete_direct_room(&self, room: &DirectRoom, id: &RoomId) -> Result<(), Failure> {
-        self.join_room(&room.creator, id).await?;
         let state = self.read_room_state(&room.creator, id).await?;
         if !state.encrypted {
             let encryption_type = StateEventType::RoomEncryption;

@@ -3,7 +3,13 @@
 mod ephemeral;
 mod media;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{body::Body, http::HeaderValue, response::Response};
 use ruma::{event_id, room_id, user_id};
@@ -93,6 +99,7 @@ async fn a_room_is_encrypted_from_its_first_event_and_the_persons_own() {
             "is_direct": true,
             "invite": ["@person:example.org"],
             "room_alias_name": "whatsapp_xyz",
+            "topic": "who can read this",
             "initial_state": [
                 { "type": "m.room.encryption", "state_key": "",
                   "content": { "algorithm": "m.megolm.v1.aes-sha2" } },
@@ -104,6 +111,8 @@ async fn a_room_is_encrypted_from_its_first_event_and_the_persons_own() {
                   "content": { "protocol": { "id": "whatsapp" } } },
                 { "type": "com.beeper.room_features", "state_key": "",
                   "content": { "reply": 2 } },
+                { "type": "eu.causeway.encryption_legs", "state_key": "",
+                  "content": { "legs": [] } },
             ],
         })
     );
@@ -131,6 +140,48 @@ async fn half_made_room(encrypted: bool, person_is: &'static str) -> FakeHomeser
         _ => ok(&json!({})),
     })
     .await
+}
+
+#[tokio::test]
+async fn a_room_that_its_creator_was_thrown_out_of_gives_its_alias_to_another() {
+    let taken = AtomicBool::new(true);
+    let server = FakeHomeserver::start(move |asked| match asked.path.rsplit('/').next().unwrap() {
+        "createRoom" if taken.load(Ordering::SeqCst) => refuse(400, "M_ROOM_IN_USE"),
+        "createRoom" => ok(&json!({ "room_id": "!new:example.org" })),
+        "#whatsapp_xyz:example.org" if asked.method == "DELETE" => {
+            taken.store(false, Ordering::SeqCst);
+            ok(&json!({}))
+        }
+        "#whatsapp_xyz:example.org" => {
+            ok(&json!({ "room_id": "!old:example.org", "servers": ["example.org"] }))
+        }
+        "join" => refuse(403, "M_FORBIDDEN"),
+        _ => ok(&json!({})),
+    })
+    .await;
+    let room = server.client().direct_room(&direct_room()).await.unwrap();
+    assert_eq!(room, "!new:example.org");
+    assert!(server.asked().iter().all(is_masqueraded));
+}
+
+#[tokio::test]
+async fn signs_are_put_into_a_room_one_by_one() {
+    let server = FakeHomeserver::start(|_| ok(&json!({ "event_id": "$e" }))).await;
+    let signs = direct_room().signs;
+    server.client().put_signs(&ghost(), room_id!("!r:example.org"), &signs).await.unwrap();
+    let asked = server.asked();
+    let paths: Vec<&str> =
+        asked.iter().map(|asked| asked.path.split("/state/").nth(1).unwrap()).collect();
+    assert_eq!(
+        paths,
+        [
+            "m.bridge/causeway://whatsapp_xyz",
+            "uk.half-shot.bridge/causeway://whatsapp_xyz",
+            "com.beeper.room_features/",
+            "eu.causeway.encryption_legs/",
+        ]
+    );
+    assert_eq!(asked[3].body, json!({ "legs": [] }));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use causeway::domain::limits;
 use reqwest::{Client, Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
@@ -124,6 +124,41 @@ async fn users_are_ours_when_we_made_them() {
     assert_eq!(faces.user(BOT).await, StatusCode::OK);
     for other in ["@wa_nobody:example.org", PERSON, "no id"] {
         assert_eq!(faces.user(other).await, StatusCode::NOT_FOUND, "{other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_homeserver_may_look_a_number_up_and_nobody_else() {
+    let (stage, _) = Stage::connected().await;
+    let faces = Faces::of(&stage).await;
+    let at = |path: &str| format!("{}/_matrix/app/v1/thirdparty/{path}", faces.homeserver);
+    let ask = async |path: &str| {
+        let answer = faces.client.get(at(path)).bearer_auth(HS_TOKEN).send().await.unwrap();
+        let status = answer.status();
+        (status, serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap())
+    };
+    let (status, protocol) = ask("protocol/whatsapp").await;
+    assert_eq!((status, &protocol["user_fields"]), (StatusCode::OK, &json!(["phone"])));
+    assert_eq!(protocol["instances"][0]["network_id"], "whatsapp");
+    let (status, found) = ask("user/whatsapp?phone=06%2012%2034%2056%2078").await;
+    assert_eq!((status, &found[0]["protocol"]), (StatusCode::OK, &json!("whatsapp")));
+    assert_eq!(found[0]["fields"], json!({"phone": "+33612345678"}));
+    let ghost = found[0]["userid"].as_str().unwrap();
+    assert!(ghost.starts_with("@wa_") && !ghost.contains("612345678"), "{ghost}");
+    assert_eq!(faces.user(ghost).await, StatusCode::OK);
+    // The way back is told to nobody, and there are no public rooms.
+    for path in [&format!("user?userid={ghost}"), "location/whatsapp?x=y", "location?alias=x"] {
+        assert_eq!(ask(path).await, (StatusCode::OK, json!([])), "{path}");
+    }
+    let (status, wrong) = ask("user/whatsapp?phone=0612").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(wrong["error"].as_str().unwrap().contains("too short"), "{wrong}");
+    for path in ["protocol/signal", "user/signal?phone=%2B33612345678", "user/whatsapp"] {
+        assert_eq!(ask(path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["protocol/whatsapp", "user/whatsapp?phone=%2B33612345678", "user", "location"] {
+        let status = faces.status(Method::GET, at(path), Some("wrong"), String::new()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
     }
 }
 

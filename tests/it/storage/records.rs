@@ -5,6 +5,8 @@ use causeway::{
         allowance::{Counted, Day, DayUsage},
         bridged::{Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
+        ids::GhostKey,
+        phone::Phone,
     },
     port::{
         Retry, Storage as _,
@@ -17,7 +19,7 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        event, ghost, ghost_key, keys, login, login_id, message, person, portal, portal_key,
+        CANARY, event, ghost, ghost_key, keys, login, login_id, message, person, portal, portal_key,
         prekey, remote_id, remote_user, room, session_key, with_logins,
     },
 };
@@ -31,6 +33,7 @@ on_both!(
     a_day_is_counted_by_person_and_thing,
     a_ghost_keeps_a_name_that_is_not_renewed,
     a_portal_moves_between_rooms,
+    a_lookup_is_remembered_until_its_time,
     a_message_moves_forward_only,
     a_message_is_found_by_the_room_of_its_portal,
     the_parts_of_a_message_lead_to_it,
@@ -183,6 +186,28 @@ async fn a_portal_moves_between_rooms(place: Place) {
     // One room never mirrors two chats.
     let taken = Change::PortalSaved(portal("l2", "g1", Some(room("b"))));
     assert_eq!(storage.commit(vec![taken]).await.unwrap_err().retry, Retry::Never);
+}
+
+async fn a_lookup_is_remembered_until_its_time(place: Place) {
+    let storage = place.open().await;
+    let (one, other) = (ghost_key("g1"), ghost_key("g2"));
+    let phone = Phone::from_digits(CANARY).unwrap();
+    let saved = |ghost: &GhostKey, at| Change::LookupSaved {
+        ghost: ghost.clone(),
+        phone: phone.clone(),
+        at,
+    };
+    assert_eq!(storage.lookup(&one).await.unwrap(), None);
+    storage.commit(vec![saved(&one, 10), saved(&other, 10)]).await.unwrap();
+    // Looked up again: it is kept longer.
+    storage.commit(vec![saved(&one, 20)]).await.unwrap();
+    assert_eq!(storage.lookups().await.unwrap(), 2);
+    storage.commit(vec![Change::LookupsForgotten { before: 10 }]).await.unwrap();
+    assert_eq!(storage.lookups().await.unwrap(), 2);
+    storage.commit(vec![Change::LookupsForgotten { before: 11 }]).await.unwrap();
+    assert_eq!(storage.lookup(&one).await.unwrap(), Some(phone.clone()));
+    assert_eq!(storage.lookup(&other).await.unwrap(), None);
+    assert_eq!(storage.lookups().await.unwrap(), 1);
 }
 
 async fn a_message_moves_forward_only(place: Place) {

@@ -5,6 +5,7 @@ use causeway::{
         bridged::Direction,
         ids::Lane,
         item::{InboundMessage, InboxItem},
+        phone::Phone,
     },
     port::{
         Retry, Storage as _,
@@ -20,7 +21,7 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        CANARY, address, draft, ghost, login_id, message, outbox_envelope, outbox_event, person,
+        CANARY, address, draft, ghost, ghost_key, login_id, message, outbox_envelope, outbox_event, person,
         portal, portal_lane, prekey, remote_id, remote_user, room, session_key, transaction,
         with_logins,
     },
@@ -88,6 +89,11 @@ async fn no_row_tells_a_number(place: Place) {
         Change::LoginEnlisted { login: login_id("l1"), network_id: remote_user() },
         Change::GhostSaved(ghost("g1", Some(CANARY))),
         Change::PortalSaved(portal("l1", "g1", None)),
+        Change::LookupSaved {
+            ghost: ghost_key("g1"),
+            phone: Phone::from_digits(CANARY).unwrap(),
+            at: 1,
+        },
         Change::PreKeysAdded { login: login_id("l1"), prekeys: vec![prekey(1, 1)] },
         Change::SessionSaved {
             session: session_key("l1", "g1", 0),

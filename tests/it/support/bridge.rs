@@ -251,6 +251,7 @@ ghost_prefix = "{GHOST_PREFIX}"
 public_url = "{theirs}"
 listen = "{}"
 integrator_id = {INTEGRATOR_ID}
+phone_region = "FR"
 chat_url = "{chat}"
 enlist_url = "{enlist}"
 push_keys_url = "{push_keys}"
