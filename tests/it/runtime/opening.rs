@@ -11,11 +11,7 @@ use causeway::{
 use ruma::{OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
 
-use super::{
-    contact::Contact,
-    homeserver::PERSON,
-    stage::Stage,
-};
+use super::{contact::Contact, homeserver::PERSON, stage::Stage};
 
 /// How the ids of ghosts begin.
 const GHOSTS: &str = "@wa_";
@@ -97,7 +93,10 @@ async fn a_number_that_was_looked_up_is_invited_and_the_room_is_its_chat() {
 
     // A second start leads to the first.
     let answer = stage.ask("start +33 6 12 34 56 78").await;
-    assert!(answer.contains("have this chat already") && answer.contains(room.as_str()), "{answer}");
+    assert!(
+        answer.contains("have this chat already") && answer.contains(room.as_str()),
+        "{answer}"
+    );
     assert_eq!(stage.homeserver.memberships(&room, PERSON), ["join"]);
 }
 
@@ -278,7 +277,8 @@ async fn a_lookup_is_no_oracle_and_asks_nobody() {
     assert_eq!(ghosts.len(), numbers.len());
     assert!(stage.homeserver.ghost_names().is_empty(), "a lookup made a user");
     let directory = stage.faces().0.directory;
-    for (ghost, exists) in [(ghosts[0].clone(), true), ("@wa_x:example.org".try_into().unwrap(), false)]
+    for (ghost, exists) in
+        [(ghosts[0].clone(), true), ("@wa_x:example.org".try_into().unwrap(), false)]
     {
         let directory = directory.clone();
         let found = stage.run(async move { directory.exists(&ghost).await.unwrap() }).await;

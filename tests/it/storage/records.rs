@@ -19,8 +19,8 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        CANARY, event, ghost, ghost_key, keys, login, login_id, message, person, portal, portal_key,
-        prekey, remote_id, remote_user, room, session_key, with_logins,
+        CANARY, event, ghost, ghost_key, keys, login, login_id, message, person, portal,
+        portal_key, prekey, remote_id, remote_user, room, session_key, with_logins,
     },
 };
 

@@ -21,9 +21,9 @@ use super::{
     on_both,
     place::Place,
     samples::{
-        CANARY, address, draft, ghost, ghost_key, login_id, message, outbox_envelope, outbox_event, person,
-        portal, portal_lane, prekey, remote_id, remote_user, room, session_key, transaction,
-        with_logins,
+        CANARY, address, draft, ghost, ghost_key, login_id, message, outbox_envelope, outbox_event,
+        person, portal, portal_lane, prekey, remote_id, remote_user, room, session_key,
+        transaction, with_logins,
     },
 };
 
