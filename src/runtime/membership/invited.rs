@@ -39,9 +39,7 @@ impl Membership {
     ) -> Result<Outcome, Failure> {
         let who = ActAs::Ghost(ghost.clone());
         let login = self.ports.storage.login_of(&event.sender).await?;
-        let login = login.filter(|login| {
-            login.state != LoginState::Leaving && self.ports.rules.may_use(&login.person)
-        });
+        let login = login.filter(|login| self.ports.rules.may_use(&login.person));
         let Some(contact) = self.contact(login.as_ref(), ghost).await? else {
             // Somebody else's contact, or nobody's: that it exists is not to be confirmed by a word.
             self.ports.homeserver.leave(&who, &event.room).await?;
@@ -55,7 +53,9 @@ impl Membership {
         if let Some(notice) = self.unfit(&who, &event.room, &event.sender).await? {
             return self.leave_with(&who, event, &notice).await;
         }
-        let Some(login) = login else {
+        let may_ask =
+            |login: &Login| matches!(login.state, LoginState::Enlisting | LoginState::Active);
+        let Some(login) = login.filter(may_ask) else {
             let notice = Opening::NoLogin { bot: self.chats.bot() };
             return self.leave_with(&who, event, &Notice::Opening(notice)).await;
         };

@@ -39,8 +39,7 @@ async fn what_stands_before_an_event_is_the_ghosts_own_and_newest_first() {
     assert_eq!(asked.line(), "GET /_matrix/client/v3/rooms/!r:example.org/context/$e");
     assert!(is_masqueraded(asked));
     assert_eq!(asked.parameter("limit"), Some("4"));
-    let filter: serde_json::Value =
-        serde_json::from_str(asked.parameter("filter").unwrap()).unwrap();
+    let filter: Value = serde_json::from_str(asked.parameter("filter").unwrap()).unwrap();
     assert_eq!(filter["senders"], json!(["@whatsapp_abc:example.org"]));
     assert_eq!(filter["types"], json!(["m.room.encrypted"]));
     let gone = client.messages_before(&ghost(), room, event_id!("$gone"), 2).await.unwrap();
