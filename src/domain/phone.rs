@@ -4,12 +4,12 @@
 //! use: countries open new ranges faster than any table learns of them, and the network says in the
 //! end who has a number. Nothing here shows a number: not an error, not a `Debug`.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use phonenumber::{
-    Mode, ParseError,
-    country::{Id, Source},
-    metadata::DATABASE,
+    Metadata, Mode,
+    country::Id,
+    metadata::{DATABASE, Descriptor},
 };
 
 use super::limits;
@@ -38,31 +38,22 @@ pub enum WrongNumber {
 }
 
 impl Phone {
-    /// Reads what a person typed. Grouping, brackets and a `tel:` do not matter; `00` stands for `+`.
+    /// Reads what a person typed. Grouping, brackets and a `tel:` do not matter; `00` stands for `+`,
+    /// and so does what is dialed in the region before a number of another country.
     pub fn read(typed: &str, region: Option<Region>) -> Result<Self, WrongNumber> {
-        let written = Written::read(typed)?;
-        let national = region.filter(|_| !written.plus);
-        let number = match (national, written.digits.strip_prefix("00")) {
-            (Some(region), abroad) => match parsed(&written.digits, Some(region)) {
-                // Dialed as from another country than the region.
-                Ok(number) if number.code().source() == Source::Default => match abroad {
-                    Some(abroad) => parsed_international(abroad)?,
-                    None => number,
-                },
-                Err(_) if abroad.is_some() => parsed_international(abroad.unwrap_or_default())?,
-                ended => ended?,
-            },
-            (None, _) if written.plus => parsed_international(&written.digits)?,
-            (None, Some(abroad)) => parsed_international(abroad)?,
-            (None, None) => return Err(WrongNumber::NoCountryCode),
-        };
-        let (code, national) = (number.code().value(), number.national().to_string());
-        check_length(code, national.len())?;
-        let digits = format!("{code}{national}");
-        if digits.len() > limits::PHONE_DIGITS_MAX {
-            return Err(WrongNumber::TooLong);
+        let Written { plus, digits } = Written::read(typed)?;
+        if plus {
+            return international(&digits);
         }
-        Ok(Self(digits))
+        let dialed_abroad = region.and_then(|region| region.dialed_abroad(&digits));
+        if let Some(Ok(phone)) = dialed_abroad.map(international) {
+            return Ok(phone);
+        }
+        match (digits.strip_prefix("00"), region) {
+            (Some(abroad), _) => international(abroad),
+            (None, Some(region)) => national(&digits, region),
+            (None, None) => Err(WrongNumber::NoCountryCode),
+        }
     }
 
     /// The digits with country code, without `+`.
@@ -89,6 +80,13 @@ impl Region {
     pub fn parse(code: &str) -> Option<Self> {
         let id: Id = code.parse().ok()?;
         DATABASE.by_id(id.as_ref()).map(|_| Self(id))
+    }
+
+    /// What follows the region's prefix of calls to other countries.
+    fn dialed_abroad(self, digits: &str) -> Option<&str> {
+        let prefix = DATABASE.by_id(self.0.as_ref())?.international_prefix()?;
+        let found = prefix.find(digits).filter(|found| found.start() == 0)?;
+        digits.get(found.end()..)
     }
 
     /// A number that nobody has, with its country code and as it is dialed at home.
@@ -156,38 +154,119 @@ fn is_grouping(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
-fn parsed_international(digits: &str) -> Result<phonenumber::PhoneNumber, WrongNumber> {
-    // The parser takes a second prefix for a slip of the hand; here it would call a stranger.
-    if digits.starts_with('0') {
-        return Err(WrongNumber::UnknownCountry);
-    }
-    parsed(&format!("+{digits}"), None)
+/// Digits that begin with the code of a country. What people put before a national number there,
+/// as in `+33 (0)6`, is taken away, but only if the number is none with it: elsewhere it is a part.
+fn international(digits: &str) -> Result<Phone, WrongNumber> {
+    let (code, rest, plans) = country(digits)?;
+    let without_prefix = plans.iter().find_map(|plan| rest.strip_prefix(plan.national_prefix()?));
+    let candidates = [Some(rest), without_prefix];
+    Plans(plans).number(code, candidates)
 }
 
-fn parsed(number: &str, region: Option<Region>) -> Result<phonenumber::PhoneNumber, WrongNumber> {
-    phonenumber::parse(region.map(|Region(id)| id), number).map_err(|error| match error {
-        ParseError::NoNumber | ParseError::TooShortAfterIdd | ParseError::TooShortNsn => {
-            WrongNumber::TooShort
+/// Digits as they are dialed in the region, where most countries have a prefix that is no part of the
+/// number.
+fn national(digits: &str, Region(id): Region) -> Result<Phone, WrongNumber> {
+    let plan = DATABASE.by_id(id.as_ref()).ok_or(WrongNumber::NoCountryCode)?;
+    let without_prefix = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix));
+    let plans = Plans(vec![plan]);
+    let candidates = [without_prefix, Some(digits)];
+    if candidates.into_iter().flatten().any(|number| plans.knows(number)) {
+        return plans.number(plan.country_code(), candidates);
+    }
+    // Some countries change more than a prefix: which carrier, or that it is a mobile number.
+    let otherwise = phonenumber::parse(Some(id), digits).ok();
+    let otherwise = otherwise.filter(|number| number.code().value() == plan.country_code());
+    let otherwise = otherwise.map(|number| number.national().to_string());
+    match otherwise.filter(|number| plans.knows(number)) {
+        Some(number) => phone(plan.country_code(), &number),
+        None => plans.number(plan.country_code(), candidates),
+    }
+}
+
+/// The shortest beginning that is a country's code, what follows it, and the countries that share it.
+fn country(digits: &str) -> Result<(u16, &str, Vec<&'static Metadata>), WrongNumber> {
+    for length in 1..=CODE_DIGITS_MAX.min(digits.len()) {
+        let (code, rest) = digits.split_at(length);
+        let Ok(code) = code.parse() else { break };
+        if let Some(plans) = DATABASE.by_code(&code).filter(|_| !digits.starts_with('0')) {
+            return Ok((code, rest, plans));
         }
-        ParseError::InvalidCountryCode => WrongNumber::UnknownCountry,
-        ParseError::TooLong | ParseError::MalformedInteger(_) => WrongNumber::TooLong,
-    })
+    }
+    let too_short = digits.len() < CODE_DIGITS_MAX && !digits.starts_with('0');
+    Err(if too_short { WrongNumber::TooShort } else { WrongNumber::UnknownCountry })
 }
 
-/// Several countries may share a code: what is possible in one of them is.
-fn check_length(code: u16, length: usize) -> Result<(), WrongNumber> {
-    let plans = DATABASE.by_code(&code).ok_or(WrongNumber::UnknownCountry)?;
-    let possible = plans.iter().flat_map(|plan| plan.descriptors().general().possible_length());
-    let possible: Vec<usize> = possible.map(|length| usize::from(*length)).collect();
-    let (least, most) = (possible.iter().min(), possible.iter().max());
-    match (least, most) {
-        // Nothing is known of the country: the network will say.
-        (None, _) | (_, None) => Ok(()),
-        (Some(least), _) if length < *least => Err(WrongNumber::TooShort),
-        (_, Some(most)) if length > *most => Err(WrongNumber::TooLong),
-        _ if possible.contains(&length) => Ok(()),
-        _ => Err(WrongNumber::OddLength),
+/// Digits of a country's code.
+const CODE_DIGITS_MAX: usize = 3;
+
+/// The numbering plans of the countries that share a code.
+struct Plans(Vec<&'static Metadata>);
+
+impl Plans {
+    /// The first candidate that is in use, else the first that could be; else what is wrong with the
+    /// first.
+    fn number(&self, code: u16, candidates: [Option<&str>; 2]) -> Result<Phone, WrongNumber> {
+        let candidates = || candidates.into_iter().flatten();
+        if let Some(known) = candidates().find(|number| self.knows(number)) {
+            return phone(code, known);
+        }
+        // A number that begins with 0 would be one only where it is known: elsewhere it is a slip.
+        let possible = |number: &&str| !number.starts_with('0') && self.length(number).is_ok();
+        if let Some(possible) = candidates().find(possible) {
+            return phone(code, possible);
+        }
+        let shortest = candidates().min_by_key(|number| number.len()).unwrap_or_default();
+        self.length(shortest)?;
+        Err(WrongNumber::OddLength)
     }
+
+    /// Whether a number is of a range that is in use.
+    fn knows(&self, number: &str) -> bool {
+        self.kinds().any(|kind| kind.is_match(number))
+    }
+
+    fn length(&self, number: &str) -> Result<(), WrongNumber> {
+        let possible: BTreeSet<usize> = self
+            .kinds()
+            .flat_map(|kind| kind.possible_length().iter().map(|length| usize::from(*length)))
+            .collect();
+        match (possible.first(), possible.last()) {
+            // Nothing is known of the country: the network will say.
+            (None, _) | (_, None) => Ok(()),
+            (Some(least), _) if number.len() < *least => Err(WrongNumber::TooShort),
+            (_, Some(most)) if number.len() > *most => Err(WrongNumber::TooLong),
+            _ if possible.contains(&number.len()) => Ok(()),
+            _ => Err(WrongNumber::OddLength),
+        }
+    }
+
+    /// What can be called from abroad.
+    fn kinds(&self) -> impl Iterator<Item = &'static Descriptor> {
+        self.0.iter().flat_map(|plan| {
+            let kinds = plan.descriptors();
+            [
+                kinds.fixed_line(),
+                kinds.mobile(),
+                kinds.voip(),
+                kinds.personal_number(),
+                kinds.toll_free(),
+                kinds.shared_cost(),
+                kinds.premium_rate(),
+                kinds.uan(),
+                kinds.pager(),
+            ]
+            .into_iter()
+            .flatten()
+        })
+    }
+}
+
+fn phone(code: u16, national: &str) -> Result<Phone, WrongNumber> {
+    let digits = format!("{code}{national}");
+    if digits.len() > limits::PHONE_DIGITS_MAX {
+        return Err(WrongNumber::TooLong);
+    }
+    Ok(Phone(digits))
 }
 
 #[cfg(test)]
@@ -214,6 +293,11 @@ mod tests {
         check("+49 (30) 123-456/7.8", "", Ok("493012345678"));
         check("+39 06 698 12345", "", Ok("390669812345"));
         check("+1 201 555 0123", "", Ok("12015550123"));
+        // Begins with what is a prefix there.
+        check("+7 843 567-12-34", "", Ok("78435671234"));
+        check("+7 8 800 555 35 35", "", Ok("78005553535"));
+        // No range that is known to be in use, but it could be.
+        check("+33 8 45 12 34 56", "", Ok("33845123456"));
     }
 
     #[test]
@@ -224,6 +308,7 @@ mod tests {
         check("06 698 12345", "IT", Ok("390669812345"));
         check("8 912 345-67-89", "RU", Ok("79123456789"));
         check("06 20 123 4567", "HU", Ok("36201234567"));
+        check("0 15 11 91234 5678", "BR", Ok("5511912345678"));
         // With its code it is what it says, wherever one is.
         check("+49 151 12345678", "FR", Ok("4915112345678"));
         check("0049 151 12345678", "FR", Ok("4915112345678"));

@@ -161,7 +161,9 @@ async fn a_room_that_its_creator_was_thrown_out_of_gives_its_alias_to_another() 
     .await;
     let room = server.client().direct_room(&direct_room()).await.unwrap();
     assert_eq!(room, "!new:example.org");
-    assert!(server.asked().iter().all(is_masqueraded));
+    // Whose alias it is may be asked by anybody.
+    let mut asked = server.asked().into_iter().filter(|asked| asked.method != "GET");
+    assert!(asked.all(|asked| is_masqueraded(&asked)));
 }
 
 #[tokio::test]
