@@ -382,7 +382,7 @@ impl NetworkLink for FakeNetwork {
     async fn resolve(&self, phone: &str) -> Result<Resolved, Failure> {
         Ok(match phone {
             // The contact has two numbers, of which the network uses one.
-            PHONE | "33611111111" => Resolved::Reachable { user: Contact::user() },
+            PHONE | "33622222222" => Resolved::Reachable { user: Contact::user() },
             SECOND_PHONE => {
                 let user = RemoteUser(format!("{SECOND_PHONE}@s.whatsapp.net"));
                 Resolved::Reachable { user }

@@ -173,7 +173,7 @@ async fn a_second_invitation_leads_to_the_first_room_until_the_person_leaves_tha
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_the_network_names_otherwise_leads_to_the_one_room() {
     let (mut stage, chat) = Stage::connected().await;
-    check_refused(&mut stage, &room("other"), "06 11 11 11 11", chat.as_str()).await;
+    check_refused(&mut stage, &room("other"), "06 22 22 22 22", chat.as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
