@@ -4,6 +4,7 @@
 //! is an argument.
 
 pub mod allowance;
+pub mod address;
 pub mod attachment;
 pub mod boundary;
 pub mod bridged;
@@ -29,6 +30,7 @@ pub mod part;
 pub mod permission;
 pub mod phone;
 pub mod policy;
+pub mod rate;
 pub mod rotation;
 pub mod sequence;
 pub mod status;

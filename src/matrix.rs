@@ -7,9 +7,11 @@
 pub mod cipher;
 pub mod client;
 pub mod names;
+pub mod openid;
 
 #[cfg(test)]
 mod fake_homeserver;
 
 pub use cipher::{CipherOptions, KeySharing, MatrixCipher};
 pub use client::{MatrixHomeserver, MatrixOptions};
+pub use openid::{OpenIdOptions, OpenIdServers};

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod homeserver;
 pub mod media;
 pub mod network;
+pub mod openid;
 pub mod room_cipher;
 pub mod storage;
 
@@ -17,5 +18,6 @@ pub use failure::{Failure, Retry};
 pub use homeserver::Homeserver;
 pub use media::MediaStore;
 pub use network::{InteropNetwork, NetworkLink};
+pub use openid::OpenId;
 pub use room_cipher::RoomCipher;
 pub use storage::{KeyStores, Storage};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{bridged::Timestamp, typing::Pace};
+use super::{bridged::Timestamp, rate::Rate, typing::Pace};
 
 /// Events, to-device messages and ephemeral events of one transaction, together.
 pub const TRANSACTION_ITEMS_MAX: usize = 1_000;
@@ -152,6 +152,31 @@ pub const POLICY_RULES_MAX: usize = 100_000;
 pub const POLICY_ENTITY_CHARS_MAX: usize = 300;
 /// Characters of a policy's reason that its subject is shown.
 pub const POLICY_REASON_CHARS_MAX: usize = 200;
+/// Requests of one person to the provisioning API.
+pub const PROVISIONING_PERSON_RATE: Rate = Rate { burst: 30, pause: Duration::from_secs(1) };
+/// Requests to the provisioning API from one address that does not have the shared secret.
+pub const PROVISIONING_ADDRESS_RATE: Rate = Rate { burst: 60, pause: Duration::from_millis(500) };
+/// Persons, and addresses, whose requests to the provisioning API are counted.
+pub const PROVISIONING_KEYS_MAX: usize = 10_000;
+/// Bytes of a request body to the provisioning API.
+pub const PROVISIONING_BODY_BYTES_MAX: usize = 16 * 1024;
+/// How long a login that was begun over the provisioning API waits for its next step.
+pub const LOGIN_PROCESS_LASTS: Duration = Duration::from_mins(10);
+/// Logins that may be under way over the provisioning API; above it the oldest is forgotten.
+pub const LOGIN_PROCESSES_MAX: usize = 1_000;
+/// How long a homeserver's word for an OpenID token is believed. Short, so that a token that has run
+/// out is noticed.
+pub const OPENID_TOKEN_KEPT: Duration = Duration::from_mins(1);
+/// OpenID tokens that are believed without asking again.
+pub const OPENID_TOKENS_MAX: usize = 1_000;
+/// Homeservers that are asked for an OpenID token at the same time.
+pub const OPENID_ASKED_AT_ONCE_MAX: usize = 16;
+/// Bytes of an OpenID token.
+pub const OPENID_TOKEN_BYTES_MAX: usize = 1_024;
+/// Bytes of a homeserver's answer about an OpenID token, or about where it is.
+pub const OPENID_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// How long finding a homeserver and asking it may take, together.
+pub const OPENID_WAIT: Duration = Duration::from_secs(10);
 
 /// Downloads of hosted files at the same time; each holds a few pieces in memory.
 pub const DOWNLOADS_AT_ONCE_MAX: usize = 32;

@@ -80,6 +80,10 @@ impl FakeHomeserver {
         client_of(self.url.clone(), clock)
     }
 
+    pub(super) fn url(&self) -> Url {
+        self.url.clone()
+    }
+
     pub(super) fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
