@@ -18,6 +18,7 @@ mod mistake;
 mod network;
 mod permissions;
 mod profile;
+mod provisioning;
 mod reader;
 mod registration;
 mod section;
@@ -42,6 +43,7 @@ pub use self::{
     network::{ChatUrl, IntegratorId, Network},
     permissions::{Entries, Limits},
     profile::{BlocklistForm, FanOut, JidForm, Lookup, Profile, ProtocolVersion},
+    provisioning::{Provisioning, ProvisioningServers},
     registration::{SENDER_LOCALPART, registration},
     setting::{HttpUrl, Secret},
 };
@@ -66,12 +68,14 @@ pub struct Config {
     pub permissions: Permissions,
     /// The rooms whose policies are followed.
     pub policy_rooms: Vec<OwnedRoomOrAliasId>,
+    pub provisioning: Provisioning,
+    pub provisioning_servers: ProvisioningServers,
     pub encryption: Encryption,
     pub log: Log,
 }
 
 /// The sections in the order of the example file. Top-level keys come first, as TOML wants it.
-const SECTIONS: [Description; 12] = [
+const SECTIONS: [Description; 14] = [
     Keys::DESCRIPTION,
     Homeserver::DESCRIPTION,
     Appservice::DESCRIPTION,
@@ -82,6 +86,8 @@ const SECTIONS: [Description; 12] = [
     Database::DESCRIPTION,
     Entries::DESCRIPTION,
     Limits::DESCRIPTION,
+    Provisioning::DESCRIPTION,
+    ProvisioningServers::DESCRIPTION,
     Encryption::DESCRIPTION,
     Log::DESCRIPTION,
 ];
@@ -113,6 +119,8 @@ impl Config {
         let database = source.section();
         let entries: Option<Entries> = source.section();
         let limits: Option<Limits> = source.section();
+        let provisioning = source.section();
+        let provisioning_servers = source.section();
         let encryption = source.section();
         let log = source.section();
         let mut mistakes = source.finish();
@@ -138,6 +146,8 @@ impl Config {
                 media: media?,
                 media_s3: media_s3?,
                 database: database?,
+                provisioning: provisioning?,
+                provisioning_servers: provisioning_servers?,
                 encryption: encryption?,
                 log: log?,
             })

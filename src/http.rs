@@ -1,4 +1,5 @@
-//! Two faces on two listeners: the homeserver's (private) and the network's (public).
+//! Faces on two listeners: the homeserver's and that of people's managers (private), and the
+//! network's (public).
 //!
 //! Nothing is answered with success before it is durable, and no answer repeats what was asked.
 
@@ -6,8 +7,10 @@ mod answer;
 mod homeserver;
 mod hosted;
 mod network;
+mod provisioning;
 mod range;
 
 pub use homeserver::HomeserverFace;
 pub use hosted::HostedFiles;
 pub use network::NetworkFace;
+pub use provisioning::{ProvisioningFace, ProvisioningRules};

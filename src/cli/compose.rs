@@ -17,10 +17,13 @@ use crate::{
     config::{self, Config},
     domain::{hosting::MediaRules, ids::GhostNamer, limits, rotation::Rotation},
     hosting::{self, Hosting},
-    http::{HomeserverFace, HostedFiles, NetworkFace},
+    http::{HomeserverFace, HostedFiles, NetworkFace, ProvisioningFace, ProvisioningRules},
     interop::{self, Interop, NetworkProfile},
-    matrix::{CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions},
-    port::{Clock, Entropy, Homeserver},
+    matrix::{
+        CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions, OpenIdOptions,
+        OpenIdServers,
+    },
+    port::{Clock, Entropy, Failure, Homeserver},
     runtime::{
         Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
         Stop, clean, sound,
@@ -52,8 +55,12 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         logins: logins.clone(),
         hosted: HostedFiles::new(&ports),
     };
+    let mut private = homeserver_face.router();
+    if config.provisioning.enabled {
+        private = private.merge(provisioning_face(config, &ports, &logins)?.router());
+    }
     let listeners = serve::Listeners::bind(&[
-        (config.appservice.listen, homeserver_face.router()),
+        (config.appservice.listen, private),
         (config.network.listen, network_face.router()),
     ])
     .await?;
@@ -156,6 +163,26 @@ async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)>
         message_status: config.appservice.message_status,
     };
     Ok((ports, token_keys, network))
+}
+
+fn provisioning_face(
+    config: &Config,
+    ports: &Ports,
+    logins: &Logins,
+) -> Result<ProvisioningFace, Failure> {
+    let own = (config.homeserver.server_name.clone(), config.homeserver.url.as_url().clone());
+    let named = config.provisioning_servers.0.iter();
+    let named = named.map(|(server, url)| (server.clone(), url.as_url().clone()));
+    // What is named in the section comes later and holds.
+    let openid =
+        OpenIdServers::new(OpenIdOptions { servers: [own].into_iter().chain(named).collect() })?;
+    let secret = config.provisioning.shared_secret.as_ref();
+    let rules = ProvisioningRules {
+        server_name: config.homeserver.server_name.clone(),
+        permissions: config.permissions.clone(),
+        shared_secret: secret.map(|secret| secret.expose().into()),
+    };
+    Ok(ProvisioningFace::new(ports, logins, Arc::new(openid), rules))
 }
 
 /// Ghosts are named with a key of their own, so that a name tells nothing of the master key.

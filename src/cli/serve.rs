@@ -37,7 +37,8 @@ impl Listeners {
             let ending = stop.clone();
             servers.spawn(async move {
                 let ending = async move { ending.soft().await };
-                axum::serve(listener, router).with_graceful_shutdown(ending).await
+                let service = router.into_make_service_with_connect_info::<SocketAddr>();
+                axum::serve(listener, service).with_graceful_shutdown(ending).await
             });
         }
         while let Some(ended) = servers.join_next().await {

@@ -428,8 +428,15 @@ fn a_fresh_example_is_complete_and_no_secret_comes_twice() {
 }
 
 /// Beginnings of lines that the example shows and that are no defaults.
-const WITHOUT_DEFAULT: [&str; 6] =
-    ["phone_region", "token_issuer", "endpoint", "access_key_id", "secret_access_key", "\""];
+const WITHOUT_DEFAULT: [&str; 7] = [
+    "phone_region",
+    "token_issuer",
+    "endpoint",
+    "access_key_id",
+    "secret_access_key",
+    "shared_secret",
+    "\"",
+];
 
 #[test]
 fn every_default_in_the_example_is_the_one_that_holds() {
