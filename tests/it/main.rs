@@ -20,6 +20,7 @@ mod media;
 mod media_nio;
 mod media_service;
 mod media_store;
+mod provisioning;
 mod receipts;
 mod refusals;
 mod requests;

@@ -28,6 +28,7 @@ mod moving;
 mod names;
 mod network;
 mod opening;
+mod provisioning;
 mod receipts;
 mod replacing;
 mod rules;

@@ -126,6 +126,11 @@ impl Bridge {
         &self.log
     }
 
+    /// Where the homeserver, and people's managers, reach the bridge.
+    pub(crate) fn homeserver_face(&self) -> &Url {
+        &self.homeserver_face
+    }
+
     /// Where the network reaches the bridge.
     pub(crate) fn network_face(&self) -> &Url {
         &self.network_face

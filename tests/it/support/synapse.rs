@@ -237,7 +237,7 @@ fn client_configuration(
         "public_baseurl": format!("http://127.0.0.1:{port}/"),
         "listeners": [{
             "port": port, "type": "http", "tls": false, "bind_addresses": ["127.0.0.1"],
-            "resources": [{"names": ["client"], "compress": false}],
+            "resources": [{"names": ["client", "openid"], "compress": false}],
         }],
         "database": {"name": "sqlite3", "args": {"database": folder.join("homeserver.db")}},
         "signing_key_path": folder.join("signing.key"),
