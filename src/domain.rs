@@ -3,8 +3,8 @@
 //! Nothing here is async, reads a clock, draws randomness or does I/O: whatever a decision needs
 //! is an argument.
 
-pub mod allowance;
 pub mod address;
+pub mod allowance;
 pub mod attachment;
 pub mod boundary;
 pub mod bridged;

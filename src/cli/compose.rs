@@ -179,7 +179,6 @@ fn provisioning_face(
     let secret = config.provisioning.shared_secret.as_ref();
     let rules = ProvisioningRules {
         server_name: config.homeserver.server_name.clone(),
-        permissions: config.permissions.clone(),
         shared_secret: secret.map(|secret| secret.expose().into()),
     };
     Ok(ProvisioningFace::new(ports, logins, Arc::new(openid), rules))

@@ -35,7 +35,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{access::Access, processes::Processes, refusal::Refusal};
 use crate::{
-    domain::{limits, permission::Permissions},
+    domain::limits,
     port::{Failure, OpenId},
     runtime::{Logins, Ports},
 };
@@ -49,7 +49,6 @@ const SECURITY: &str = "matrix_auth";
 pub struct ProvisioningRules {
     /// Our own homeserver's name.
     pub server_name: OwnedServerName,
-    pub permissions: Permissions,
     /// Whoever has it acts for anybody.
     pub shared_secret: Option<Arc<str>>,
 }

@@ -190,8 +190,8 @@ impl Homeserver for MatrixHomeserver {
         self.read_room_state(who, room).await
     }
 
-    async fn state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
-        self.read_state(who, room).await
+    async fn all_state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
+        self.read_all_state(who, room).await
     }
 
     async fn send(&self, event: &OutboundEvent) -> Result<OwnedEventId, Failure> {

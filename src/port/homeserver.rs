@@ -95,7 +95,7 @@ pub trait Homeserver: Send + Sync {
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure>;
 
     /// Every state event of a room.
-    async fn state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure>;
+    async fn all_state(&self, who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure>;
 
     /// Sends under the event's own transaction id, so a repetition gives the same event id. An event
     /// of the type [`REDACTION`] redacts.

@@ -28,8 +28,7 @@ use super::{
 };
 use crate::{
     domain::{
-        allowance::{Counted, Day},
-        bridged::{ActAs, Login, LoginState, Portal, Timestamp},
+        bridged::{ActAs, Login, LoginState, Portal},
         choices::Choices,
         consent::{Act, CONSENT_TEXT_VERSION, Entry, login::LoginEvent},
         ids::{GhostKey, LoginId, PortalKey, RemoteUser},

@@ -95,7 +95,7 @@ impl Policies {
     async fn read(&self, room: &OwnedRoomOrAliasId) -> Result<OwnedRoomId, Failure> {
         let homeserver = &self.ports.homeserver;
         let id = homeserver.join_named(&ActAs::Bot, room).await?;
-        let state = homeserver.state(&ActAs::Bot, &id).await?;
+        let state = homeserver.all_state(&ActAs::Bot, &id).await?;
         let state: Vec<Event> = state.iter().filter_map(Event::parse).collect();
         self.change(|list| list.read(&id, &state)).await?;
         Ok(id)

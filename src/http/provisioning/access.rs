@@ -23,9 +23,7 @@ use utoipa::IntoParams;
 
 use super::{Face, ProvisioningRules, refusal::Refusal};
 use crate::{
-    domain::{
-        address::customer, bridged::Timestamp, limits, permission::Permissions, rate::Buckets,
-    },
+    domain::{address::customer, bridged::Timestamp, limits, rate::Buckets},
     port::{Clock, Homeserver, OpenId, Retry},
     runtime::Ports,
 };
@@ -50,8 +48,9 @@ pub(super) struct Access {
 
 struct Rules {
     server_name: OwnedServerName,
-    permissions: Permissions,
     shared_secret: Option<Arc<str>>,
+    /// The operator's, and what the deny lists make of them.
+    of_use: crate::runtime::Rules,
 }
 
 /// The whole of what a request says of who asks.
@@ -79,10 +78,10 @@ pub(super) async fn enter(
 
 impl Access {
     pub(super) fn new(ports: &Ports, openid: Arc<dyn OpenId>, rules: ProvisioningRules) -> Self {
-        let ProvisioningRules { server_name, permissions, shared_secret } = rules;
+        let ProvisioningRules { server_name, shared_secret } = rules;
         let keys_max = limits::PROVISIONING_KEYS_MAX;
         Self {
-            rules: Rules { server_name, permissions, shared_secret },
+            rules: Rules { server_name, shared_secret, of_use: ports.rules.clone() },
             openid,
             homeserver: Arc::clone(&ports.homeserver),
             clock: Arc::clone(&ports.clock),
@@ -132,13 +131,10 @@ impl Access {
         if self.homeserver.our_user(person).is_some() {
             return Err(Refusal::forbidden("This is a user of the bridge itself."));
         }
-        if !self.rules.permissions.may_use(person) {
-            return Err(Refusal::forbidden(
-                "The operator of this bridge has not allowed you to use it. Ask them to add you to \
-                 `permissions` in its configuration.",
-            ));
+        match self.rules.of_use.permission(person) {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(Refusal::forbidden(refusal.text())),
         }
-        Ok(())
     }
 
     /// Asks the person's homeserver whose token it is, if it has not said so just now.

@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "of the code that utoipa makes for parameters")]
 
+use std::time::Duration;
+
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use ruma::UserId;
 use serde::{Deserialize, Serialize};
@@ -19,9 +21,9 @@ use crate::{
     domain::{
         bridged::{ActAs, Login},
         ids::{GhostKey, PortalKey, RemoteUser},
-        phone,
     },
     port::network::Resolved,
+    runtime::Opened,
 };
 
 /// Somebody on the network.
@@ -128,8 +130,15 @@ pub(super) async fn create_dm(
     let logins = face.logins.clone();
     let (through, opened) =
         (login.id.clone(), async move { logins.open_chat(&login, &user, None).await });
-    if to_its_end(opened).await?.is_none() {
-        return Err(Refusal::bad_state("You have blocked this contact: unblock them first."));
+    match to_its_end(opened).await? {
+        Opened::Ready(_) => {}
+        Opened::Blocked => {
+            return Err(Refusal::bad_state("You have blocked this contact: unblock them first."));
+        }
+        Opened::UsedUp { now, again_at, .. } => {
+            let wait = u64::try_from(again_at.saturating_sub(now)).unwrap_or(0);
+            return Err(Refusal::too_fast(Duration::from_millis(wait)));
+        }
     }
     let portal = PortalKey { login: through, ghost };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -157,10 +166,11 @@ impl ProvisioningFace {
         login_id: Option<&str>,
         identifier: &str,
     ) -> Result<Found, Refusal> {
-        let digits = phone::international_digits(identifier).ok_or_else(|| {
+        let number = self.logins.read_number(identifier).map_err(|wrong| {
             let must = "must be a phone number with its country code, like `+33612345678`";
-            Refusal::invalid("identifier", must)
+            Refusal::invalid("identifier", &format!("{must}: {wrong}"))
         })?;
+        let digits = number.digits().to_owned();
         let login = login(self, person, login_id).await?;
         match self.logins.resolve(&login.id, &digits).await? {
             Some(Resolved::Reachable { user }) => {

@@ -229,6 +229,12 @@ pub(super) async fn user_input(
         Ok(StartOutcome::StillTrying(state) | StartOutcome::Already(state)) => {
             face.outcome(&id, &person, state).await
         }
+        Ok(StartOutcome::Full) => {
+            face.processes.advance(&id, Step::Connection, Step::Consent);
+            Err(Refusal::bad_state(
+                "As many people are connected as this bridge allows: ask its operator for room.",
+            ))
+        }
         Err(refusal) => {
             face.processes.advance(&id, Step::Connection, Step::Consent);
             Err(refusal)

@@ -210,7 +210,7 @@ impl MatrixHomeserver {
         Ok(answer.room_id)
     }
 
-    pub(super) async fn read_state(
+    pub(super) async fn read_all_state(
         &self,
         who: &ActAs,
         room: &RoomId,

@@ -242,7 +242,7 @@ async fn a_room_is_joined_by_its_alias_and_its_state_read() {
     let alias = <&RoomOrAliasId>::try_from("#list:example.org").unwrap();
     let room = server.client().join_named(&ghost(), alias).await.unwrap();
     assert_eq!(room, "!list:example.org");
-    let state = server.client().state(&ghost(), &room).await.unwrap();
+    let state = server.client().all_state(&ghost(), &room).await.unwrap();
     assert_eq!(state.len(), 2);
     assert_eq!(state[0].0, policy);
     assert_eq!(

@@ -398,7 +398,7 @@ impl Homeserver for FakeHomeserver {
         Trouble::befall(state.trouble, RoomState { encrypted, members })
     }
 
-    async fn state(&self, _who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
+    async fn all_state(&self, _who: &ActAs, room: &RoomId) -> Result<Vec<RawEvent>, Failure> {
         let state = self.state();
         let events = state.policies.iter().filter(|event| event["room_id"] == room.as_str());
         Trouble::befall(state.trouble, events.cloned().map(RawEvent).collect())

@@ -12,11 +12,13 @@ use std::{
 use async_trait::async_trait;
 use causeway::{
     domain::{
+        allowance::Limits,
         limits,
-        permission::{Permission, Permissions},
+        permission::{Permission, Permissions, Scope},
     },
     http::{ProvisioningFace, ProvisioningRules},
     port::{Failure, OpenId},
+    runtime::{Ports, Rules},
 };
 use reqwest::{Client, Method, StatusCode};
 use ruma::{OwnedUserId, ServerName, server_name};
@@ -94,16 +96,19 @@ impl Api {
 
     async fn of(stage: Stage, secret: Option<&str>) -> Self {
         let openid = Arc::<FakeOpenId>::default();
-        let of = |server: &str| (server.try_into().unwrap(), Permission::User);
         let rules = ProvisioningRules {
             server_name: server_name!("example.org").to_owned(),
-            permissions: Permissions {
-                servers: [of("example.org"), of("elsewhere.org")].into(),
-                ..Permissions::default()
-            },
             shared_secret: secret.map(Into::into),
         };
-        let face = ProvisioningFace::new(&stage.ports(), &stage.logins(), openid.clone(), rules);
+        let of =
+            |server: &str| (Scope::Server(server.try_into().unwrap()), Permission::User.into());
+        let permissions = Permissions {
+            rules: [of("example.org"), of("elsewhere.org")].into(),
+            logins: 10,
+            limits: Limits::default(),
+        };
+        let ports = Ports { rules: Rules::new(permissions), ..stage.ports() };
+        let face = ProvisioningFace::new(&ports, &stage.logins(), openid.clone(), rules);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/_matrix/provision", listener.local_addr().unwrap());
         let service = face.router().into_make_service_with_connect_info::<SocketAddr>();
