@@ -3,27 +3,30 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use serde_json::Value;
-use tokio::{process::Command, time::sleep};
+use axum::{Json, Router, routing::get};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, process::Command, time::sleep};
 
 use super::{super::homeserver::PERSON, Api, SECRET};
 use crate::support::place::{RunFolder, installed};
 
-/// Requests of each kind for one operation.
-const EXAMPLES_MAX: &str = "25";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance,ignored_auth,unsupported_method,\
     missing_required_header";
 /// A run takes some fifteen seconds of one core.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_operation_keeps_to_its_description() {
-    let api = Api::new().await;
-    api.stage.log_in().await;
-    api.stage.open_chat().await;
-    let mut run = RunFolder::new("fuzz").unwrap();
-    // Whoever is asked for is not a stranger's to choose: that is what other tests are for.
+/// What schemathesis found.
+struct Findings {
+    passed: bool,
+    report: Value,
+    run: RunFolder,
+}
+
+/// Lets schemathesis loose on an API; `tick` is called all the while.
+async fn fuzz(url: &str, arguments: &[&str], tick: impl Fn()) -> Findings {
+    let run = RunFolder::new("fuzz").unwrap();
+    // Whose requests they are is not for a fuzzer to choose: that is what other tests are for.
     let settings = format!("[parameters]\n\"query.user_id\" = \"{PERSON}\"\n");
     fs::write(run.path().join("schemathesis.toml"), settings).unwrap();
     let report = run.path().join("report.json");
@@ -32,12 +35,13 @@ async fn every_operation_keeps_to_its_description() {
         .current_dir(run.path())
         .env("NO_COLOR", "1")
         .arg("run")
-        .arg(format!("{}/v3/openapi.json", api.url))
+        .arg(format!("{url}/v3/openapi.json"))
         .args(["--header", &format!("Authorization: Bearer {SECRET}")])
-        .args(["--checks", CHECKS, "--max-examples", EXAMPLES_MAX, "--seed", "1"])
+        .args(["--checks", CHECKS, "--seed", "1", "--no-shrink"])
         .args(["--phases", "examples,coverage,fuzzing", "--continue-on-failure"])
-        .args(["--suppress-health-check", "all", "--no-shrink"])
+        .args(["--suppress-health-check", "all"])
         .args(["--report", "json", "--report-json-path", report.to_str().unwrap()])
+        .args(arguments)
         .stdout(Stdio::from(log.try_clone().unwrap()))
         .stderr(Stdio::from(log))
         .kill_on_drop(true)
@@ -47,16 +51,54 @@ async fn every_operation_keeps_to_its_description() {
         loop {
             tokio::select! {
                 ended = fuzzer.wait() => return ended.unwrap(),
-                // Nobody wants to wait for buckets to fill.
-                () = sleep(Duration::from_millis(1)) => api.stage.clock.advance(Duration::from_secs(1)),
+                () = sleep(Duration::from_millis(1)) => tick(),
             }
         }
     };
     let ended = tokio::time::timeout(PATIENCE, ended).await.expect("the fuzzer takes too long");
-    if !ended.success() {
+    let report = serde_json::from_slice(&fs::read(&report).unwrap_or_default()).unwrap_or_default();
+    Findings { passed: ended.success(), report, run }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_keeps_to_its_description() {
+    let api = Api::new().await;
+    api.stage.log_in().await;
+    api.stage.open_chat().await;
+    // Nobody wants to wait for buckets to fill.
+    let tick = || api.stage.clock.advance(Duration::from_secs(1));
+    let found = fuzz(&api.url, &["--max-examples", "20"], tick).await;
+    let Findings { passed, report, mut run } = found;
+    if !passed {
         run.keep();
         panic!("the API is not as it says:\n{}", run.log_tails(150));
     }
-    let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
     assert_eq!(report["operations"]["tested"], 14, "{report}");
+    for operation in ["whoami", "capabilities", "login/flows", "logins", "consent"] {
+        let accepted =
+            &report["valid_rates"][format!("GET /v3/{operation}")]["fuzzing"]["accepted"];
+        assert!(accepted.as_u64() > Some(0), "{operation} was never answered: {report}");
+    }
+}
+
+/// The proof above is worth as much as this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_door_and_a_wrong_answer_are_found() {
+    let api = Api::new().await;
+    let request = api.request(reqwest::Method::GET, "/v3/openapi.json", None, None);
+    let description = api.send(request).await.body;
+    let open = Router::new()
+        .route("/_matrix/provision/v3/openapi.json", get(async || Json(description)))
+        .fallback(async || Json(json!({"login_ids": 1})));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/_matrix/provision", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, open).await });
+    let arguments = ["--max-examples", "3", "--include-path", "/v3/logins"];
+    let Findings { passed, report, run: _run } = fuzz(&url, &arguments, || {}).await;
+    assert!(!passed, "{report}");
+    let failures = report["failures"].as_array().unwrap();
+    let kinds: Vec<&str> = failures.iter().filter_map(|failure| failure["type"].as_str()).collect();
+    for kind in ["IgnoredAuth", "JsonSchemaError"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
 }
