@@ -5,6 +5,7 @@ mod chats;
 mod choices;
 mod consent;
 mod contact;
+mod data;
 mod login;
 mod registry;
 
@@ -60,6 +61,9 @@ impl Commands for Bot {
             && !matches!(&found, Found::Command { command, .. } if command.audience == Audience::Everyone)
         {
             return Ok(refusal.text());
+        }
+        if self.logins.is_being_erased(person).await? {
+            return Ok(data::BEING_ERASED.to_owned());
         }
         match found {
             Found::Command { command, rest } => {

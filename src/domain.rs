@@ -14,7 +14,9 @@ pub mod consent;
 #[cfg(test)]
 pub(crate) mod document;
 pub mod ephemeral;
+pub mod erasure;
 pub mod event;
+pub mod export;
 mod fallback;
 pub mod hosting;
 pub mod ids;

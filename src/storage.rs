@@ -11,6 +11,7 @@ mod counter;
 mod crypto_store;
 mod database;
 mod day_usage;
+mod erasure;
 mod error;
 mod ghost;
 mod hosted_media;
@@ -27,9 +28,11 @@ mod portal;
 mod prekey;
 mod reaction;
 mod reading;
+mod room;
 mod seal;
 mod session;
 mod setting;
+mod tally;
 
 use std::sync::Arc;
 
@@ -45,6 +48,8 @@ use crate::{
         bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
         consent::{ContactState, Entry},
+        erasure::{Erasure, Meeting},
+        export::Tally,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -108,7 +113,11 @@ impl KeyStores for SqlStorage {
 #[async_trait]
 impl Storage for SqlStorage {
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Failure> {
-        Ok(self.database.perform(&change::Commit(&changes)).await?)
+        self.database.perform(&change::Commit(&changes)).await?;
+        if changes.iter().any(|change| matches!(change, Change::PersonErased(_))) {
+            self.database.scrub().await;
+        }
+        Ok(())
     }
 
     async fn take_in(
@@ -332,6 +341,34 @@ impl Storage for SqlStorage {
         limit: u32,
     ) -> Result<Vec<HostedMedia>, Failure> {
         Ok(hosted_media::expired(&self.database, now, limit).await?)
+    }
+
+    async fn hosted_of(&self, login: &LoginId) -> Result<Vec<HostedMedia>, Failure> {
+        Ok(hosted_media::of_login(&self.database, login).await?)
+    }
+
+    async fn messages_of(&self, login: &LoginId, limit: u32) -> Result<Vec<Message>, Failure> {
+        Ok(message::newest_of_login(&self.database, login, limit).await?)
+    }
+
+    async fn tally(&self, login: &LoginId) -> Result<Tally, Failure> {
+        Ok(tally::of(&self.database, login).await?)
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, Failure> {
+        Ok(erasure::all(&self.database).await?)
+    }
+
+    async fn erasure_of(&self, person: &UserId) -> Result<Option<Erasure>, Failure> {
+        Ok(erasure::of(&self.database, person).await?)
+    }
+
+    async fn meetings_with(&self, person: &UserId) -> Result<Vec<Meeting>, Failure> {
+        Ok(room::of(&self.database, person).await?)
+    }
+
+    async fn ghosts_of_nobody_else(&self, person: &UserId) -> Result<Vec<GhostKey>, Failure> {
+        Ok(erasure::ghosts_of_nobody_else(&self.database, person).await?)
     }
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure> {

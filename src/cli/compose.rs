@@ -26,7 +26,7 @@ use crate::{
     port::{Clock, Entropy, Failure, Homeserver},
     runtime::{
         Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
-        Stop, clean, sound,
+        Stop, clean, erase, sound,
     },
     storage::SqlStorage,
 };
@@ -74,6 +74,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(greet(ports.clone(), rooms, following, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
     pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
+    pumps.spawn(erase(ports.clone(), hints.clone(), logins.clone(), stop.clone()));
     pumps.spawn(token_keys.keep(interop, stop.clone()));
     pumps.spawn(listeners.serve(stop.clone()));
     pumps.close();

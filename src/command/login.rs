@@ -91,6 +91,12 @@ impl Bot {
         consent_text(person.as_str())
     }
 
+    /// The next `agree` means nothing before the text was shown once more.
+    pub(super) fn forget_shown(&self, person: &UserId) {
+        let mut shown = self.shown.lock().expect("no holder of this lock can panic");
+        shown.remove(person);
+    }
+
     /// Whether `agree` means a text that the person knows: they were shown it, or have agreed to the
     /// same words before and never left.
     async fn knows_the_text(&self, person: &UserId) -> Result<bool, Failure> {
@@ -173,10 +179,7 @@ impl Bot {
     }
 
     async fn logout(&self, Call { person, event, .. }: &Call<'_>) -> Answered {
-        {
-            let mut shown = self.shown.lock().expect("no holder of this lock can panic");
-            shown.remove(*person);
-        }
+        self.forget_shown(person);
         match self.logins.leave(person, Some(event)).await? {
             LeaveOutcome::Left => Ok(LEFT.to_owned()),
             LeaveOutcome::StillTrying => Ok(LEAVING_LATER.to_owned()),

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use super::{Answered, Bot, Call, admin, chats, choices, consent, login};
+use super::{Answered, Bot, Call, admin, chats, choices, consent, data, login};
 use crate::domain::permission::Permission;
 
 /// A future of an answer.
@@ -51,7 +51,14 @@ const HELP_LINE: &str = "`help` – this list";
 const ALIKE: f64 = 0.75;
 
 fn commands() -> impl Iterator<Item = &'static Command> {
-    [login::COMMANDS, chats::COMMANDS, choices::COMMANDS, consent::COMMANDS, admin::COMMANDS]
+    [
+        login::COMMANDS,
+        chats::COMMANDS,
+        choices::COMMANDS,
+        consent::COMMANDS,
+        data::COMMANDS,
+        admin::COMMANDS,
+    ]
         .into_iter()
         .flatten()
 }

@@ -186,6 +186,13 @@ pub const DOWNLOAD_RETRY_AFTER: Duration = Duration::from_secs(10);
 pub const DOWNLOAD_STANDSTILL_MAX: Duration = Duration::from_mins(1);
 /// Between two rounds of the cleaner.
 pub const CLEAN_EVERY: Duration = Duration::from_mins(10);
+/// Between two looks at a person who is being erased, while something is waited for.
+pub const ERASURE_LOOK: Duration = Duration::from_secs(1);
+/// How long what the homeserver still had for us may come after our users have left a person's rooms,
+/// before everything of the person is deleted.
+pub const ERASURE_SETTLES: Duration = Duration::from_secs(10);
+/// Messages of an exported message map: the newest. They are whole in memory, some 300 bytes each.
+pub const EXPORT_MESSAGES_MAX: u32 = 20_000;
 /// Between two looks for stored files that nobody knows.
 pub const ORPHANS_EVERY: Duration = Duration::from_hours(6);
 /// The age at which a stored file that nobody knows is removed: longer than any upload lasts, since a

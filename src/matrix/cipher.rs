@@ -35,7 +35,7 @@ use crate::{
     },
     port::{
         Failure, KeyStores, RoomCipher,
-        room_cipher::{DecryptFailure, Decrypted, Plain},
+        room_cipher::{DecryptFailure, Decrypted, Plain, Unloaded},
     },
 };
 
@@ -121,6 +121,16 @@ impl RoomCipher for MatrixCipher {
         event: &RawEvent,
     ) -> Result<(), Failure> {
         self.request_room_key(who, room, event).await
+    }
+
+    async fn forget(&self, users: &[ActAs]) -> Unloaded {
+        // One after the other in one order: two that forget cannot wait for each other.
+        let users: BTreeSet<_> = users.iter().collect();
+        let mut held = Vec::with_capacity(users.len());
+        for who in users {
+            held.push(self.machines.unload(who).await);
+        }
+        Unloaded::new(held)
     }
 
     async fn encrypt(

@@ -59,6 +59,22 @@ impl fmt::Debug for Plain<'_> {
     }
 }
 
+/// Users whose keys nobody has in memory, and nobody loads, for as long as this lives.
+pub struct Unloaded(#[expect(dead_code, reason = "it is held, and dropped")] Box<dyn Send>);
+
+impl Unloaded {
+    /// `held` keeps the keys from being loaded until it is dropped.
+    pub fn new(held: impl Send + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
+impl fmt::Debug for Unloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unloaded(…)")
+    }
+}
+
 #[async_trait]
 pub trait RoomCipher: Send + Sync {
     /// Makes the user's device and cross-signing keys exist. Safe to repeat.
@@ -85,6 +101,10 @@ pub trait RoomCipher: Send + Sync {
         room: &RoomId,
         event: &RawEvent,
     ) -> Result<(), Failure>;
+
+    /// Waits until nobody uses the keys of these users and lets go of them, so that what is deleted
+    /// from their stores meanwhile does not come back out of memory.
+    async fn forget(&self, users: &[ActAs]) -> Unloaded;
 
     /// Shares the room key with every device of the readers and encrypts. The result is the
     /// content of an `m.room.encrypted` event.

@@ -20,6 +20,8 @@ use crate::{
         },
         choices::Choices,
         consent::{ContactState, Entry},
+        erasure::{Erasure, Meeting},
+        export::Tally,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
@@ -220,6 +222,22 @@ pub enum Change {
         id: OutboxId,
         reason: String,
     },
+
+    /// The person wants nothing of them kept; the same wish again changes nothing.
+    ErasureAsked {
+        person: OwnedUserId,
+        at: Timestamp,
+    },
+    /// Our users have left every room of a person who wants to be erased.
+    ErasureLeft {
+        person: OwnedUserId,
+        at: Timestamp,
+    },
+    /// Removes everything of a person, the wish included: the login with all that goes with it, the
+    /// ledger, the rooms and what is in their lanes, the keys of their devices and rooms, ghosts
+    /// that were nobody else's contact. Who has loaded such keys must have let go of them before:
+    /// [`RoomCipher::forget`](super::RoomCipher::forget).
+    PersonErased(OwnedUserId),
 
     SettingSaved {
         key: &'static str,
@@ -460,6 +478,21 @@ pub trait Storage: KeyStores {
     /// What has expired at `now`, the oldest first, at most `limit`.
     async fn hosted_expired(&self, now: Timestamp, limit: u32)
     -> Result<Vec<HostedMedia>, Failure>;
+
+    /// Everything that a login hosts, expired or not.
+    async fn hosted_of(&self, login: &LoginId) -> Result<Vec<HostedMedia>, Failure>;
+
+    /// The newest messages of a login, the newest first, at most `limit`.
+    async fn messages_of(&self, login: &LoginId, limit: u32) -> Result<Vec<Message>, Failure>;
+    async fn tally(&self, login: &LoginId) -> Result<Tally, Failure>;
+
+    /// Wishes to be erased that were not fulfilled yet, the oldest first.
+    async fn erasures(&self) -> Result<Vec<Erasure>, Failure>;
+    async fn erasure_of(&self, person: &UserId) -> Result<Option<Erasure>, Failure>;
+    /// The rooms in which our users meet a person and nobody else, or ever met them.
+    async fn meetings_with(&self, person: &UserId) -> Result<Vec<Meeting>, Failure>;
+    /// Ghosts that the person has or had as a contact, and nobody else.
+    async fn ghosts_of_nobody_else(&self, person: &UserId) -> Result<Vec<GhostKey>, Failure>;
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
 

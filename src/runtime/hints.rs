@@ -13,6 +13,7 @@ use crate::domain::item::Destination;
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     inbox: Arc<Notify>,
+    erasures: Arc<Notify>,
     // Never held across an await.
     outbox: Arc<Mutex<BTreeMap<Destination, Arc<Notify>>>>,
 }
@@ -20,6 +21,10 @@ pub struct Hints {
 impl Hints {
     pub(crate) fn inbox(&self) -> Arc<Notify> {
         Arc::clone(&self.inbox)
+    }
+
+    pub(crate) fn erasures(&self) -> Arc<Notify> {
+        Arc::clone(&self.erasures)
     }
 
     pub(crate) fn outbox(&self, to: &Destination) -> Arc<Notify> {

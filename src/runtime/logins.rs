@@ -17,6 +17,7 @@ use super::{
     commit::commit,
     connection::{Connection, ConnectionState, Links},
     consents::Consents,
+    export::Exports,
     hints::Hints,
     intake::Intake,
     ports::Ports,
@@ -51,6 +52,7 @@ pub struct Logins {
     links: Links,
     chats: Chats,
     consents: Consents,
+    exports: Exports,
     backoff: limits::Backoff,
     stop: Stop,
     tasks: TaskTracker,
@@ -113,6 +115,7 @@ impl Logins {
             links: links.clone(),
             chats: Chats::new(ports, rooms, &consents),
             consents,
+            exports: Exports::new(ports.clone(), hints.clone()),
             backoff,
             stop,
             tasks: TaskTracker::new(),
@@ -162,6 +165,9 @@ impl Logins {
     ) -> Result<StartOutcome, Failure> {
         let began = {
             let _held = self.arrival.lock().await;
+            if self.is_being_erased(person).await? {
+                return Err(Failure::later("everything of the person is being deleted"));
+            }
             match self.of(person).await? {
                 None if !self.has_room(person).await? => return Ok(StartOutcome::Full),
                 None => Ok(self.add(person, cause).await?),
@@ -355,6 +361,26 @@ impl Logins {
             }
         }
         Ok(())
+    }
+
+    /// The person wants nothing of them kept. It goes on by itself ([`erase`](super::erase)), whatever
+    /// is out of reach at the moment, and until it is done nobody logs them in.
+    pub async fn erase(&self, person: &UserId) -> Result<(), Failure> {
+        // Whoever agrees at the same time has agreed before or hears of this.
+        let _held = self.arrival.lock().await;
+        let (person, at) = (person.to_owned(), self.ports.clock.now());
+        self.ports.storage.commit(vec![Change::ErasureAsked { person, at }]).await?;
+        self.hints.erasures().notify_one();
+        Ok(())
+    }
+
+    pub async fn is_being_erased(&self, person: &UserId) -> Result<bool, Failure> {
+        Ok(self.ports.storage.erasure_of(person).await?.is_some())
+    }
+
+    /// Everything that is kept of a person, for them to take.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// How the person stands to their contacts, and the memory of it.

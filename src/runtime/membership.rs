@@ -19,6 +19,7 @@ use crate::{
         consent::ContactEvent,
         event::Event,
         ids::GhostKey,
+        limits,
     },
     port::{
         Failure,
@@ -78,6 +79,11 @@ impl Membership {
         if !rules.may_use(&event.sender) && rules.was_refused(&event.sender) {
             self.ports.homeserver.leave(&ActAs::Bot, &event.room).await?;
             return Ok(Outcome::nothing());
+        }
+        if self.ports.storage.erasure_of(&event.sender).await?.is_some() {
+            // Whoever is being erased begins anew when nothing of before is left.
+            let pause = limits::millis(limits::ERASURE_LOOK);
+            return Ok(Outcome::wait(self.ports.clock.now() + pause));
         }
         self.rooms.ensure_bot().await?;
         self.ports.homeserver.join(&ActAs::Bot, &event.room).await?;

@@ -28,7 +28,7 @@ use ruma::{OwnedRoomId, RoomId};
 /// The name that the bot shows.
 const BOT_NAME: &str = "WhatsApp bridge";
 /// The name of a ghost whose contact gave none.
-pub(super) const GHOST_NAME: &str = "WhatsApp contact";
+pub(crate) const GHOST_NAME: &str = "WhatsApp contact";
 
 /// Makes ghosts and rooms exist. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use super::{
     choices, contact, counter,
     database::{UnitOfWork, Verdict, Writer},
     day_usage,
+    erasure,
     error::Error,
     ghost, hosted_media, inbox, ledger, login, lookup, management_room, message, notice, outbox,
     part, portal, prekey, reaction, reading, session, setting,
@@ -129,6 +130,9 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
             outbox::park(writer, *id, *until, *attempts).await
         }
         Change::OutboxQuarantined { id, reason } => outbox::quarantine(writer, *id, reason).await,
+        Change::ErasureAsked { person, at } => erasure::ask(writer, person, *at).await,
+        Change::ErasureLeft { person, at } => erasure::set_left(writer, person, *at).await,
+        Change::PersonErased(person) => erasure::fulfil(writer, person).await,
         Change::SettingSaved { key, value } => setting::save(writer, key, value).await,
     }
 }

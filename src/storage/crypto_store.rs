@@ -4,6 +4,7 @@
 //! forms are sealed whole, and beside them stands only what rows are found by.
 
 mod device;
+mod erase;
 mod inbound_session;
 mod json;
 mod lease;
@@ -42,7 +43,10 @@ use ruma::{
 };
 use zeroize::Zeroizing;
 
-pub(super) use self::tracked_user::users_tracking;
+pub(super) use self::{
+    erase::{Theirs, erase},
+    tracked_user::users_tracking,
+};
 use self::{save::Save, value::Value};
 use super::{database::Database, error::Error};
 use crate::port::Failure;

@@ -34,6 +34,7 @@ pub(super) struct Database {
     writer: AnyPool,
     reader: AnyPool,
     begin: &'static str,
+    engine: Engine,
     sealer: Sealer,
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Writer<'c> {
     pub(super) sealer: &'c Sealer,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engine {
     Sqlite,
     Postgres,
@@ -94,7 +95,8 @@ impl Database {
             Engine::Sqlite => "begin immediate",
             Engine::Postgres => "begin",
         };
-        let database = Self { writer, reader, begin, sealer: Sealer::new(&master_key, entropy) };
+        let database =
+            Self { writer, reader, begin, engine, sealer: Sealer::new(&master_key, entropy) };
         database.check_master_key().await?;
         Ok(database)
     }
@@ -131,6 +133,15 @@ impl Database {
                 transaction.rollback().await?;
                 Ok(output)
             }
+        }
+    }
+
+    /// Empties SQLite's log, which holds pages as they were, into the file. Nobody who reads at the
+    /// moment is waited for: closing does the same at the latest.
+    pub(super) async fn scrub(&self) {
+        if self.engine == Engine::Sqlite {
+            let emptied = self.writer.execute("pragma wal_checkpoint(truncate)").await;
+            drop(emptied);
         }
     }
 
@@ -188,6 +199,8 @@ impl Engine {
                             // which a log in WAL mode does not have by default.
                             conn.execute("pragma journal_mode = wal").await?;
                             conn.execute("pragma synchronous = full").await?;
+                            // What is deleted is gone from the file, not only from the tables.
+                            conn.execute("pragma secure_delete = on").await?;
                             Ok(())
                         })
                     })

@@ -83,6 +83,20 @@ pub(super) async fn bytes_of(database: &Database, LoginId(login): &LoginId) -> R
     read_length(bytes)
 }
 
+pub(super) async fn of_login(
+    database: &Database,
+    LoginId(login): &LoginId,
+) -> Result<Vec<HostedMedia>, Error> {
+    let rows: Vec<HostedMediaRow> = sqlx::query_as(
+        "select name, login, length, hosted_at, expires_at from hosted_media
+         where login = $1 order by hosted_at, name",
+    )
+    .bind(login)
+    .fetch_all(database.reader())
+    .await?;
+    rows.into_iter().map(HostedMediaRow::read).collect()
+}
+
 pub(super) async fn expired(
     database: &Database,
     now: Timestamp,

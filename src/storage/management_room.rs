@@ -5,6 +5,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use super::{
     database::{Database, Writer},
     error::Error,
+    room,
 };
 
 pub(super) async fn save(
@@ -26,7 +27,7 @@ pub(super) async fn save(
     .bind(room.as_str())
     .execute(&mut *writer.conn)
     .await?;
-    Ok(())
+    room::remember_bot(writer, person, room).await
 }
 
 pub(super) async fn of(database: &Database, person: &UserId) -> Result<Option<OwnedRoomId>, Error> {

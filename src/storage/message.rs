@@ -195,6 +195,22 @@ async fn by_part(
     Ok(row)
 }
 
+pub(super) async fn newest_of_login(
+    database: &Database,
+    LoginId(login): &LoginId,
+    limit: u32,
+) -> Result<Vec<Message>, Error> {
+    let rows: Vec<MessageRow> = sqlx::query_as(
+        "select login, ghost, direction, remote_id, event, delivery, at from message
+         where login = $1 order by at desc, ghost, place desc limit $2",
+    )
+    .bind(login)
+    .bind(i64::from(limit))
+    .fetch_all(database.reader())
+    .await?;
+    rows.into_iter().map(MessageRow::read).collect()
+}
+
 pub(super) async fn count_retry(
     writer: &mut Writer<'_>,
     portal: &PortalKey,

@@ -5,6 +5,7 @@ use ruma::{OwnedRoomId, RoomId};
 use super::{
     database::{Database, Writer},
     error::Error,
+    room,
 };
 use crate::domain::{
     bridged::Portal,
@@ -30,7 +31,8 @@ impl PortalRow {
 }
 
 pub(super) async fn save(writer: &mut Writer<'_>, portal: &Portal) -> Result<(), Error> {
-    let Portal { key: PortalKey { login, ghost }, room } = portal;
+    let Portal { key, room } = portal;
+    let PortalKey { login, ghost } = key;
     sqlx::query(
         "insert into portal (login, ghost, room) values ($1, $2, $3)
          on conflict (login, ghost) do update set room = excluded.room",
@@ -40,7 +42,10 @@ pub(super) async fn save(writer: &mut Writer<'_>, portal: &Portal) -> Result<(),
     .bind(room.as_ref().map(|room| room.as_str()))
     .execute(&mut *writer.conn)
     .await?;
-    Ok(())
+    match room {
+        Some(room) => room::remember_portal(writer, key, room).await,
+        None => Ok(()),
+    }
 }
 
 pub(super) async fn find(database: &Database, key: &PortalKey) -> Result<Option<Portal>, Error> {

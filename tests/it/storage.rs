@@ -7,6 +7,7 @@
 
 mod commits;
 mod consent;
+mod erasing;
 mod hosting;
 mod keys;
 mod opening;

@@ -12,7 +12,7 @@ use std::{
 use lru::LruCache;
 use matrix_sdk_crypto::OlmMachine;
 use ruma::OwnedUserId;
-use tokio::sync::OwnedMappedMutexGuard;
+use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use super::failure::from_store;
 use crate::{
@@ -36,6 +36,9 @@ pub(super) struct Machine {
 
 /// A machine that nobody else uses as long as this lives.
 pub(super) type OpenMachine = OwnedMappedMutexGuard<Option<Machine>, Machine>;
+
+/// The place of a user's machine, without one.
+pub(super) type EmptySlot = OwnedMutexGuard<Option<Machine>>;
 
 type Slot = tokio::sync::Mutex<Option<Machine>>;
 
@@ -82,6 +85,13 @@ impl Machines {
         Ok(Some(loaded(guard)))
     }
 
+    /// Drops the user's machine when nobody uses it. As long as the result lives there is none.
+    pub(super) async fn unload(&self, who: &ActAs) -> EmptySlot {
+        let mut guard = self.slot(who).lock_owned().await;
+        *guard = None;
+        guard
+    }
+
     async fn load(&self, who: &ActAs) -> Result<Machine, Failure> {
         let user = self.homeserver.user_id(who);
         let device = self.homeserver.device();
@@ -117,10 +127,8 @@ impl Slots {
     }
 }
 
-fn loaded(guard: tokio::sync::OwnedMutexGuard<Option<Machine>>) -> OpenMachine {
-    tokio::sync::OwnedMutexGuard::map(guard, |slot| {
-        slot.as_mut().expect("the slot was filled under this lock")
-    })
+fn loaded(guard: OwnedMutexGuard<Option<Machine>>) -> OpenMachine {
+    OwnedMutexGuard::map(guard, |slot| slot.as_mut().expect("the slot was filled under this lock"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::storage::{database::Writer, error::Error};
 
-const DEVICE: &str = "key_device.device_sealed";
+pub(super) const DEVICE: &str = "key_device.device_sealed";
 const IDENTITY: &str = "key_identity.identity_sealed";
 
 pub(super) struct Device {

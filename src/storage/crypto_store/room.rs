@@ -36,7 +36,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::OutboundSession => "outbound_session",
             Self::Settings => "settings",

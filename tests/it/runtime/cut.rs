@@ -17,6 +17,8 @@ use causeway::{
         bridged::{Contact, Direction, Ghost, Login, Message, Portal, Timestamp},
         choices::Choices,
         consent::{ContactState, Entry},
+        erasure::{Erasure, Meeting},
+        export::Tally,
         hosting::HostedMedia,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
@@ -219,5 +221,12 @@ storage! {
     fn hosted_media(name: &StorageRef) -> Option<HostedMedia>;
     fn hosted_bytes(login: &LoginId) -> u64;
     fn hosted_expired(now: Timestamp, limit: u32) -> Vec<HostedMedia>;
+    fn hosted_of(login: &LoginId) -> Vec<HostedMedia>;
+    fn messages_of(login: &LoginId, limit: u32) -> Vec<Message>;
+    fn tally(login: &LoginId) -> Tally;
+    fn erasures() -> Vec<Erasure>;
+    fn erasure_of(person: &UserId) -> Option<Erasure>;
+    fn meetings_with(person: &UserId) -> Vec<Meeting>;
+    fn ghosts_of_nobody_else(person: &UserId) -> Vec<GhostKey>;
     fn setting(key: &'static str) -> Option<Vec<u8>>;
 }

@@ -23,7 +23,7 @@ use causeway::{
         Failure, Homeserver, RoomCipher,
         homeserver::{DirectRoom, REDACTION, RoomState, Signs},
         media::{Download, MediaBytes, MediaFailure},
-        room_cipher::{DecryptFailure, Decrypted, Plain},
+        room_cipher::{DecryptFailure, Decrypted, Plain, Unloaded},
     },
 };
 use futures_util::StreamExt as _;
@@ -56,6 +56,10 @@ struct State {
     closed: BTreeSet<OwnedRoomId>,
     /// Rooms whose state our users may not change.
     guarded: BTreeSet<OwnedRoomId>,
+    /// Who of ours left which room, with every repetition.
+    left: Vec<(OwnedUserId, OwnedRoomId)>,
+    /// Whose keys were let go of.
+    forgotten: BTreeSet<ActAs>,
     /// Every send, with every repetition.
     sends: Vec<OutboundEvent>,
     archive: BTreeMap<OwnedEventId, Value>,
@@ -197,6 +201,14 @@ impl FakeHomeserver {
 
     pub(super) fn invites(&self) -> Vec<OwnedRoomId> {
         self.state().invites.clone()
+    }
+
+    pub(super) fn left(&self, who: &str, room: &OwnedRoomId) -> bool {
+        self.state().left.iter().any(|(user, left)| user == who && left == room)
+    }
+
+    pub(super) fn forgotten(&self) -> BTreeSet<ActAs> {
+        self.state().forgotten.clone()
     }
 
     pub(super) fn reads(&self) -> Vec<OwnedEventId> {
@@ -382,6 +394,7 @@ impl Homeserver for FakeHomeserver {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
         state.members.insert((room.to_owned(), self.user_id(who)), "leave");
+        state.left.push((self.user_id(who), room.to_owned()));
         Ok(())
     }
 
@@ -582,6 +595,11 @@ impl RoomCipher for FakeHomeserver {
         _event: &RawEvent,
     ) -> Result<(), Failure> {
         Ok(())
+    }
+
+    async fn forget(&self, users: &[ActAs]) -> Unloaded {
+        self.state().forgotten.extend(users.iter().cloned());
+        Unloaded::new(())
     }
 
     async fn encrypt(

@@ -21,7 +21,7 @@ use causeway::{
     port::{Clock as _, Storage as _, storage::Change},
     runtime::{
         Answer, Asked, Commands, Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies,
-        Ports, Rooms, Rules, Stop, Transaction, clean,
+        Ports, Rooms, Rules, Stop, Transaction, clean, erase,
     },
     storage::SqlStorage,
 };
@@ -210,6 +210,7 @@ impl Stage {
         runtime.spawn(Outbox::to_homeserver(&ports, &hints, stop.clone()).run());
         runtime.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
         runtime.spawn(policies.follow(self.policy_rooms.clone(), stop.clone()));
+        runtime.spawn(erase(ports.clone(), hints.clone(), logins.clone(), stop.clone()));
         let started = logins.clone();
         runtime.spawn(async move { started.start_all().await });
         let homeserver_face = HomeserverFace {

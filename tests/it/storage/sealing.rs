@@ -140,7 +140,7 @@ async fn no_row_tells_a_number(place: Place) {
 }
 
 /// Every column of every table with all of its values, as bytes.
-async fn every_column(place: &Place) -> Vec<(String, Vec<Vec<u8>>)> {
+pub(super) async fn every_column(place: &Place) -> Vec<(String, Vec<Vec<u8>>)> {
     let raw = place.raw().await;
     let columns = if place.url.starts_with("sqlite") {
         "select sqlite_master.name as tab, info.name as col, lower(info.type) as typ

@@ -1,0 +1,167 @@
+//! The eraser: people who want nothing of them kept are forgotten everywhere, in an order in which every
+//! step may be the last one before a crash.
+//!
+//! First what others must hear or let go of (the network, the rooms, the store of hosted files), then
+//! what is ours, in one commit. What tells the steps apart is in storage; each is safe to perform twice.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ruma::UserId;
+
+use super::{hints::Hints, logins::Logins, ports::Ports, rooms::GHOST_NAME, stop::Stop};
+use crate::{
+    domain::{
+        bridged::{ActAs, LoginState},
+        erasure::{Erasure, Meeting},
+        ids::{Lane, LoginId},
+        item::Destination,
+        limits,
+    },
+    port::{Failure, Retry, storage::Change},
+};
+
+/// Fulfils every wish to be erased until the stop: at each hint, and while one waits for something.
+pub async fn erase(ports: Ports, hints: Hints, logins: Logins, stop: Stop) {
+    let hint = hints.erasures();
+    let eraser = Eraser { ports, logins };
+    loop {
+        let round = async {
+            let pause = eraser.round().await;
+            tokio::select! {
+                () = hint.notified() => {}
+                () = eraser.ports.clock.sleep(pause) => {}
+            }
+        };
+        tokio::select! {
+            () = stop.soft() => return,
+            () = round => {}
+        }
+    }
+}
+
+struct Eraser {
+    ports: Ports,
+    logins: Logins,
+}
+
+/// How far one look at a wish came.
+enum Step {
+    Fulfilled,
+    /// Something is waited for.
+    Waits,
+}
+
+impl Eraser {
+    /// Looks at every wish once; returns when to look again.
+    async fn round(&self) -> Duration {
+        let erasures = match self.ports.storage.erasures().await {
+            Ok(erasures) => erasures,
+            Err(failure) => {
+                tracing::warn!(%failure, "could not look for wishes to be erased; will look again");
+                return limits::ERASURE_LOOK;
+            }
+        };
+        let mut pause = limits::CLEAN_EVERY;
+        for erasure in erasures {
+            match self.step(&erasure).await {
+                Ok(Step::Fulfilled) => tracing::info!("everything of a person is deleted"),
+                Ok(Step::Waits) => pause = limits::ERASURE_LOOK,
+                Err(failure) => {
+                    tracing::warn!(%failure, "could not erase a person yet; will try again");
+                    pause = limits::ERASURE_LOOK;
+                }
+            }
+        }
+        pause
+    }
+
+    async fn step(&self, erasure: &Erasure) -> Result<Step, Failure> {
+        let person = &erasure.person;
+        if !self.has_left_the_network(person).await? {
+            return Ok(Step::Waits);
+        }
+        let now = self.ports.clock.now();
+        if erasure.left_at.is_none() {
+            if !self.has_heard_everything(person).await? {
+                return Ok(Step::Waits);
+            }
+            self.leave_rooms(person).await?;
+            let left = Change::ErasureLeft { person: person.clone(), at: self.ports.clock.now() };
+            self.ports.storage.commit(vec![left]).await?;
+            return Ok(Step::Waits);
+        }
+        if !erasure.may_end(now) {
+            return Ok(Step::Waits);
+        }
+        self.fulfil(person).await?;
+        Ok(Step::Fulfilled)
+    }
+
+    /// The login goes as at `logout`: it is there until the network confirms.
+    async fn has_left_the_network(&self, person: &UserId) -> Result<bool, Failure> {
+        let Some(login) = self.logins.of(person).await? else { return Ok(true) };
+        self.remove_hosted(&login.id).await?;
+        // Whoever is leaving already goes on by themselves.
+        if login.state != LoginState::Leaving {
+            self.logins.leave(person, None).await?;
+        }
+        Ok(self.logins.of(person).await?.is_none())
+    }
+
+    /// Files that wait to be fetched. Their rows would go with the login, and nobody would know the
+    /// files.
+    async fn remove_hosted(&self, login: &LoginId) -> Result<(), Failure> {
+        let mut forgotten = Vec::new();
+        for media in self.ports.storage.hosted_of(login).await? {
+            self.ports.media.delete(&media.name).await?;
+            forgotten.push(Change::MediaForgotten(media.name));
+        }
+        self.ports.storage.commit(forgotten).await
+    }
+
+    /// Whether what the person said last is answered, and the answer sent.
+    async fn has_heard_everything(&self, person: &UserId) -> Result<bool, Failure> {
+        let storage = &self.ports.storage;
+        let Some(room) = storage.management_room(person).await? else { return Ok(true) };
+        let lane = Lane::Room(room);
+        let asked = storage.inbox_next(&lane, None).await?;
+        let answered = storage.outbox_next(&lane, &Destination::Homeserver).await?;
+        Ok(asked.is_none() && answered.is_none())
+    }
+
+    /// Our users leave every room in which they meet the person, those of logins of before too.
+    async fn leave_rooms(&self, person: &UserId) -> Result<(), Failure> {
+        let mut last = Ok(());
+        for Meeting { who, room } in self.ports.storage.meetings_with(person).await? {
+            match self.ports.homeserver.leave(&who, &room).await {
+                // They are not in it: they left, or were made to.
+                Err(failure) if failure.retry == Retry::Never => {
+                    tracing::debug!(%room, %failure, "nobody of ours to leave a room");
+                }
+                Err(failure) => last = Err(failure),
+                Ok(()) => {}
+            }
+        }
+        last
+    }
+
+    async fn fulfil(&self, person: &UserId) -> Result<(), Failure> {
+        let storage = &self.ports.storage;
+        for ghost in storage.ghosts_of_nobody_else(person).await? {
+            let who = ActAs::Ghost(ghost);
+            self.ports.homeserver.ensure_user(&who, Some(GHOST_NAME)).await?;
+        }
+        let users: Vec<_> = self.acquainted(person).await?.into_iter().collect();
+        let _unloaded = self.ports.cipher.forget(&users).await;
+        storage.commit(vec![Change::PersonErased(person.to_owned())]).await
+    }
+
+    /// Those of our users who may have keys of the person.
+    async fn acquainted(&self, person: &UserId) -> Result<BTreeSet<ActAs>, Failure> {
+        let (storage, homeserver) = (&self.ports.storage, &self.ports.homeserver);
+        let tracking = storage.users_tracking(person).await?;
+        let met = storage.meetings_with(person).await?;
+        let users = tracking.iter().filter_map(|user| homeserver.our_user(user));
+        Ok(users.chain(met.into_iter().map(|met| met.who)).chain([ActAs::Bot]).collect())
+    }
+}
