@@ -81,7 +81,7 @@ pub struct ExportedContact {
     pub held: u64,
 }
 
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedDecision {
     pub at: String,
     pub act: &'static str,
@@ -91,7 +91,7 @@ pub struct ExportedDecision {
     pub event: Option<OwnedEventId>,
 }
 
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedMessage {
     pub at: String,
     pub contact: String,
@@ -101,7 +101,7 @@ pub struct ExportedMessage {
     pub delivery: &'static str,
 }
 
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedFile {
     /// Bytes of ciphertext.
     pub length: u64,
@@ -216,6 +216,18 @@ impl fmt::Debug for Export {
     }
 }
 
+impl fmt::Debug for ExportedLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportedLogin").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ExportedContact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportedContact").field("ghost", &self.ghost).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -279,7 +291,7 @@ mod tests {
             counts: Tally::default(),
             rooms: Vec::new(),
         };
-        let shown = format!("{export:?}");
+        let shown = format!("{export:?} {:?} {:?}", export.login, export.contacts);
         assert!(!shown.contains("336") && !shown.contains("Anna"), "{shown}");
     }
 }

@@ -54,7 +54,7 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Every file below `folder`, with its content.
-fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -68,7 +68,7 @@ fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// Fails if a form of the text occurs in one of the files.
-fn must_not_occur(text: &str, files: &[(String, Vec<u8>)]) -> Result<()> {
+pub(crate) fn must_not_occur(text: &str, files: &[(String, Vec<u8>)]) -> Result<()> {
     for form in forms(text) {
         for (name, content) in files {
             let shown = String::from_utf8_lossy(&form);

@@ -14,6 +14,7 @@ mod ground;
 #[cfg(test)]
 mod interop;
 mod kinds;
+mod life;
 mod login_life;
 mod matrix;
 mod media;

@@ -15,6 +15,8 @@ mod consent;
 mod contact;
 mod crashes;
 mod cut;
+mod erasing;
+mod exporting;
 mod faces;
 mod fate;
 mod files;

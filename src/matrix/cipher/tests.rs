@@ -116,6 +116,26 @@ async fn a_device_is_made_and_published_once() {
 }
 
 #[tokio::test]
+async fn keys_that_are_forgotten_are_loaded_by_nobody_until_they_may_be() {
+    let stage = Stage::build(empty).await;
+    stage.encrypt(&[]).await.unwrap();
+    let reader = user_id!("@alice:example.org").to_owned();
+    stage.encrypt(std::slice::from_ref(&reader)).await.unwrap();
+    // Each of them twice is each of them once.
+    let users = [ghost(), ActAs::Bot, ghost()];
+    let unloaded = stage.cipher.forget(&users).await;
+    let encrypting = stage.encrypt(&[]);
+    tokio::pin!(encrypting);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut encrypting).await;
+    assert!(early.is_err(), "loaded while it must not be");
+    let before = stage.bodies(KEYS_QUERY).len();
+    drop(unloaded);
+    encrypting.await.unwrap();
+    // It is another machine: it asks again for what the one of before knew.
+    assert!(stage.bodies(KEYS_QUERY).len() > before);
+}
+
+#[tokio::test]
 async fn preparing_finishes_after_a_crash_at_any_step_with_the_same_keys() {
     for broken in 0..6 {
         let calls = AtomicUsize::new(0);

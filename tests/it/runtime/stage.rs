@@ -54,7 +54,7 @@ pub(super) const MEDIA_RULES: MediaRules = MediaRules {
     quota_bytes: 2_500_000,
     keep: Duration::from_hours(30 * 24),
 };
-const MANAGEMENT_ROOM: &str = "!management:example.org";
+pub(super) const MANAGEMENT_ROOM: &str = "!management:example.org";
 pub(super) const HS_TOKEN: &str = "the right token";
 
 pub(super) struct Stage {
