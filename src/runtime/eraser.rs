@@ -111,8 +111,12 @@ impl Eraser {
     /// Files that wait to be fetched. Their rows would go with the login, and nobody would know the
     /// files.
     async fn remove_hosted(&self, login: &LoginId) -> Result<(), Failure> {
-        let mut forgotten = Vec::new();
-        for media in self.ports.storage.hosted_of(login).await? {
+        let hosted = self.ports.storage.hosted_of(login).await?;
+        if hosted.is_empty() {
+            return Ok(());
+        }
+        let mut forgotten = Vec::with_capacity(hosted.len());
+        for media in hosted {
             self.ports.media.delete(&media.name).await?;
             forgotten.push(Change::MediaForgotten(media.name));
         }
