@@ -133,6 +133,16 @@ impl RoomCipher for MatrixCipher {
         Unloaded::new(held)
     }
 
+    async fn acquaint(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+    ) -> Result<(), Failure> {
+        let mut machine = self.machines.open(who).await?;
+        self.share_room_key(&mut machine, room, readers).await
+    }
+
     async fn encrypt(
         &self,
         who: &ActAs,

@@ -106,6 +106,16 @@ pub trait RoomCipher: Send + Sync {
     /// from their stores meanwhile does not come back out of memory.
     async fn forget(&self, users: &[ActAs]) -> Unloaded;
 
+    /// Shares a room key with every device of the readers before anything is said. From then on they
+    /// write to the user in a session that we have: of sessions that were erased here
+    /// ([`RoomCipher::forget`]) their devices do not know that they are gone, and would go on using them.
+    async fn acquaint(
+        &self,
+        who: &ActAs,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+    ) -> Result<(), Failure>;
+
     /// Shares the room key with every device of the readers and encrypts. The result is the
     /// content of an `m.room.encrypted` event.
     async fn encrypt(

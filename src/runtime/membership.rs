@@ -86,6 +86,8 @@ impl Membership {
             return Ok(Outcome::wait(self.ports.clock.now() + pause));
         }
         self.rooms.ensure_bot().await?;
+        let readers = std::slice::from_ref(&event.sender);
+        self.ports.cipher.acquaint(&ActAs::Bot, &event.room, readers).await?;
         self.ports.homeserver.join(&ActAs::Bot, &event.room).await?;
         Ok(Outcome::Done(vec![Change::ManagementRoomSaved {
             person: event.sender.clone(),

@@ -96,7 +96,8 @@ impl Rooms {
     async fn create(&self, login: &Login, key: &PortalKey) -> Result<OwnedRoomId, Failure> {
         let creator = ActAs::Ghost(key.ghost.clone());
         let bot = self.ports.homeserver.user_id(&ActAs::Bot);
-        self.ports
+        let room = self
+            .ports
             .homeserver
             .direct_room(&DirectRoom {
                 creator,
@@ -105,7 +106,11 @@ impl Rooms {
                 topic: boundary::topic(bot.server_name()),
                 signs: self.signs(login, key),
             })
-            .await
+            .await?;
+        // Before the person can write.
+        let (ghost, readers) = (ActAs::Ghost(key.ghost.clone()), [login.person.clone()]);
+        self.ports.cipher.acquaint(&ghost, &room, &readers).await?;
+        Ok(room)
     }
 
     fn signs(&self, login: &Login, key: &PortalKey) -> Signs {

@@ -119,6 +119,7 @@ pub(super) async fn fulfil(writer: &mut Writer<'_>, person: &UserId) -> Result<(
     for of_person in [
         "delete from login where person = $1",
         "delete from ledger where person = $1",
+        "delete from day_usage where person = $1",
         "delete from management_room where person = $1",
         "delete from room where person = $1",
         "delete from erasure where person = $1",

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     MatrixCipher,
     failure::{from_megolm, from_olm, from_store},
+    machines::Machine,
 };
 use crate::{
     domain::bridged::ActAs,
@@ -31,16 +32,32 @@ impl MatrixCipher {
             serde_json::value::to_raw_value(plain.content)
                 .map_err(|_error| Failure::never("an event's content is no JSON"))?,
         );
+        let mut machine = self.machines.open(who).await?;
+        self.share_room_key(&mut machine, room, readers).await?;
+        let encrypted = machine
+            .olm
+            .encrypt_room_event_raw(room, plain.event_type, &content)
+            .await
+            .map_err(from_megolm("encrypting an event"))?;
+        serde_json::from_str(encrypted.content.json().get())
+            .map_err(|_error| Failure::never("encrypting an event: the result is no JSON"))
+    }
+
+    /// Makes every device of the readers have the key of what is encrypted next.
+    pub(super) async fn share_room_key(
+        &self,
+        machine: &mut Machine,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+    ) -> Result<(), Failure> {
         // Our own users get their messages from the other side: they need no room key.
         let mut readers = readers.to_vec();
         readers.retain(|reader| self.homeserver.our_user(reader).is_none());
-
-        let mut machine = self.machines.open(who).await?;
-        self.ensure_prepared(&mut machine).await?;
+        self.ensure_prepared(machine).await?;
         let tracked = machine.olm.update_tracked_users(readers.iter().map(Deref::deref)).await;
         tracked.map_err(from_store("tracking the readers"))?;
-        self.flush(&machine).await?;
-        self.claim_sessions(&machine, &readers).await?;
+        self.flush(machine).await?;
+        self.claim_sessions(machine, &readers).await?;
 
         let settings = EncryptionSettings {
             // Readers must not pass the key on to whoever is invited later (MSC3061).
@@ -54,15 +71,8 @@ impl MatrixCipher {
             .await
             .map_err(from_olm("sharing a room key"))?;
         for request in requests.iter().map(Arc::as_ref) {
-            self.send_to_device(&machine, request).await?;
+            self.send_to_device(machine, request).await?;
         }
-
-        let encrypted = machine
-            .olm
-            .encrypt_room_event_raw(room, plain.event_type, &content)
-            .await
-            .map_err(from_megolm("encrypting an event"))?;
-        serde_json::from_str(encrypted.content.json().get())
-            .map_err(|_error| Failure::never("encrypting an event: the result is no JSON"))
+        Ok(())
     }
 }

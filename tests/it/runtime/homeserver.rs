@@ -602,6 +602,15 @@ impl RoomCipher for FakeHomeserver {
         Unloaded::new(())
     }
 
+    async fn acquaint(
+        &self,
+        _who: &ActAs,
+        _room: &RoomId,
+        _readers: &[OwnedUserId],
+    ) -> Result<(), Failure> {
+        Trouble::befall(self.state().trouble, ())
+    }
+
     async fn encrypt(
         &self,
         _who: &ActAs,
