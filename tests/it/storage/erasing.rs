@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use causeway::{
     domain::{
+        allowance::{Counted, Day},
         bridged::{ActAs, Direction, Message, Portal, Reaction, Timestamp},
         choices::Choices,
         consent::{Act, ContactState, Entry},
@@ -118,6 +119,12 @@ impl Life {
             Change::MessageAdded(message("first")),
             Change::MessageAdded(message("second")),
             Change::ReactionSaved(reaction),
+            Change::DayUsageAdded {
+                person: who.clone(),
+                day: Day::of(5),
+                what: Counted::Contacts,
+                amount: 1,
+            },
             Change::NoticeAdded { portal: portal.clone(), about: format!("$of-{}", self.name) },
             Change::RetryAsked { portal: portal.clone(), remote_id: remote_id("again") },
             Change::MediaHosted(hosted(self.login, 1, 99)),
