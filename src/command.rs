@@ -6,19 +6,24 @@ mod choices;
 mod consent;
 mod contact;
 mod data;
+mod identity;
 mod login;
 mod registry;
 
-use std::{collections::BTreeSet, fmt, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
 use ruma::{EventId, OwnedUserId, UserId};
 
 use self::registry::{Audience, Found};
 use crate::{
-    domain::permission::Permission,
+    domain::{ids::PortalKey, permission::Permission},
     port::Failure,
-    runtime::{Asked, Commands, Logins, Rules},
+    runtime::{Asked, Commands, Logins, Rules, SafetyNumber},
 };
 
 /// Answers in management rooms.
@@ -28,6 +33,9 @@ pub struct Bot {
     /// Who has been shown the consent text since the process began: `agree` means that text. Never
     /// held across an await.
     shown: Mutex<BTreeSet<OwnedUserId>>,
+    /// Which safety numbers were shown since the process began: what is said to be the same is that
+    /// number. Never held across an await.
+    numbers: Mutex<BTreeMap<PortalKey, SafetyNumber>>,
 }
 
 /// One call of a command.
@@ -44,7 +52,7 @@ type Answered = Result<String, Failure>;
 
 impl Bot {
     pub fn new(logins: Logins, rules: Rules) -> Self {
-        Self { logins, rules, shown: Mutex::new(BTreeSet::new()) }
+        Self { logins, rules, shown: Mutex::default(), numbers: Mutex::default() }
     }
 }
 

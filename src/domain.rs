@@ -19,6 +19,7 @@ pub mod event;
 pub mod export;
 mod fallback;
 pub mod hosting;
+pub mod identity;
 pub mod ids;
 pub mod item;
 pub mod limits;

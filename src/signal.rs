@@ -30,6 +30,7 @@
 mod address;
 mod ciphertext;
 mod error;
+mod fingerprint;
 mod identity;
 mod prekey;
 mod record;
@@ -52,6 +53,7 @@ pub use self::{
         needed_prekeys,
     },
     error::{DecryptError, EncryptError, EstablishError, KeyError, Retry},
+    fingerprint::{FingerprintParty, safety_number},
     identity::{MAX_REGISTRATION_ID, OurIdentity, RemoteIdentityKey, sign, verify},
     prekey::{MAX_PREKEY_ID, PreKey, RemoteBundle, SignedPreKey},
     record::{MAX_RECORD_BYTES, SessionRecord, has_sender_chain},

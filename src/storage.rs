@@ -7,6 +7,7 @@
 mod change;
 mod choices;
 mod contact;
+mod contact_keys;
 mod counter;
 mod crypto_store;
 mod database;
@@ -51,6 +52,7 @@ use crate::{
         erasure::{Erasure, Meeting},
         export::Tally,
         hosting::HostedMedia,
+        identity::ContactKeys,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
         limits::INBOX_ROWS_MAX,
@@ -165,6 +167,10 @@ impl Storage for SqlStorage {
 
     async fn contact(&self, portal: &PortalKey) -> Result<ContactState, Failure> {
         Ok(contact::state(&self.database, portal).await?)
+    }
+
+    async fn contact_keys(&self, portal: &PortalKey) -> Result<ContactKeys, Failure> {
+        Ok(contact_keys::of(&self.database, portal).await?)
     }
 
     async fn contacts_of(&self, login: &LoginId) -> Result<Vec<Contact>, Failure> {

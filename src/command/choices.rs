@@ -3,7 +3,7 @@
 use ruma::UserId;
 
 use super::{
-    Answered, Bot, Call,
+    Answered, Bot, Call, identity,
     login::LOGIN_FIRST,
     registry::{Audience, Command},
 };
@@ -51,7 +51,7 @@ impl Bot {
         self.choose(person, answer, |choices| choices.typing = on).await
     }
 
-    async fn choose(
+    pub(super) async fn choose(
         &self,
         person: &UserId,
         answer: &str,
@@ -76,6 +76,11 @@ fn switch(choice: &str) -> Option<bool> {
 /// What contacts see now, as a sentence.
 pub(super) fn described(choices: Choices) -> String {
     let word = |on| if on { "on" } else { "off" };
-    let Choices { read_receipts, typing } = choices;
-    format!("Read receipts are {}, typing is {}.", word(read_receipts), word(typing))
+    let Choices { read_receipts, typing, identity_changes } = choices;
+    format!(
+        "Read receipts are {}, typing is {}. {}",
+        word(read_receipts),
+        word(typing),
+        identity::described(identity_changes)
+    )
 }

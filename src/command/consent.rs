@@ -62,6 +62,7 @@ impl Bot {
             Act::Reported => format!("you reported {whom}"),
             Act::Revoked => format!("you left the chat with {whom}"),
             Act::Expired => format!("the request of {whom} was not answered"),
+            Act::Confirmed => format!("you confirmed the new keys of {whom}"),
             Act::Verified => format!("you compared the safety number with {whom}"),
         })
     }

@@ -158,7 +158,8 @@ impl Bot {
             }
             LoginState::Active => {
                 let seen = choices::described(self.logins.choices(&login.id).await?);
-                Ok(format!("{}. {seen}", capitalized(&described(&state))))
+                let devices = self.devices(person).await;
+                Ok(format!("{}. {seen}\n{devices}", capitalized(&described(&state))))
             }
         }
     }

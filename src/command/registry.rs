@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use super::{Answered, Bot, Call, admin, chats, choices, consent, data, login};
+use super::{Answered, Bot, Call, admin, chats, choices, consent, data, identity, login};
 use crate::domain::permission::Permission;
 
 /// A future of an answer.
@@ -54,6 +54,7 @@ fn commands() -> impl Iterator<Item = &'static Command> {
     [
         login::COMMANDS,
         chats::COMMANDS,
+        identity::COMMANDS,
         choices::COMMANDS,
         consent::COMMANDS,
         data::COMMANDS,

@@ -1,4 +1,6 @@
-//! What a person wants their contacts to see of them.
+//! What a person wants: what contacts see of them, and what becomes of contacts whose keys change.
+
+use super::identity::IdentityPolicy;
 
 /// The choices of one login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,10 +10,12 @@ pub struct Choices {
     pub read_receipts: bool,
     /// Whether contacts are told that the person is typing.
     pub typing: bool,
+    /// What becomes of a contact whose identity key changes.
+    pub identity_changes: IdentityPolicy,
 }
 
 impl Default for Choices {
     fn default() -> Self {
-        Self { read_receipts: true, typing: true }
+        Self { read_receipts: true, typing: true, identity_changes: IdentityPolicy::default() }
     }
 }

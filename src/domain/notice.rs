@@ -5,6 +5,7 @@ mod consent;
 mod content;
 mod earlier;
 mod file;
+mod identity;
 mod login;
 mod opening;
 mod refusal;
@@ -14,6 +15,7 @@ pub use self::{
     content::Content,
     earlier::Earlier,
     file::{FileTrouble, size},
+    identity::IdentityNews,
     login::LoginNews,
     opening::Opening,
     refusal::Refusal,
@@ -71,6 +73,8 @@ pub enum Notice {
     MessageKindNotShown { kind: String },
     /// The contact's identity key is another one.
     IdentityChanged,
+    /// The same, and more became of it.
+    Identity(IdentityNews),
     /// A message that was said to have failed arrived.
     ArrivedAfterAll,
     /// A message of the contact that was said to be undecryptable was read.
@@ -105,6 +109,7 @@ impl Notice {
             Self::MessageUndecryptable => "message-undecryptable",
             Self::MessageKindNotShown { .. } => "message-kind-not-shown",
             Self::IdentityChanged => "identity-changed",
+            Self::Identity(news) => news.name(),
             Self::ArrivedAfterAll => "arrived-after-all",
             Self::ReadableAfterAll => "readable-after-all",
         }
@@ -154,6 +159,7 @@ impl Notice {
                  seen in the contact's WhatsApp only."
             ),
             Self::IdentityChanged => sentence::IDENTITY_CHANGED.to_owned(),
+            Self::Identity(news) => news.text(),
             Self::ArrivedAfterAll => sentence::ARRIVED_AFTER_ALL.to_owned(),
             Self::ReadableAfterAll => sentence::READABLE_AFTER_ALL.to_owned(),
         }

@@ -11,6 +11,7 @@ mod machines;
 mod missed;
 mod prepare;
 mod receive;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::{
 
 use async_trait::async_trait;
 use matrix_sdk_crypto::{CollectStrategy, DecryptionSettings, TrustRequirement};
-use ruma::{OwnedUserId, RoomId};
+use ruma::{OwnedUserId, RoomId, UserId};
 use serde_json::Value;
 
 use self::machines::Machines;
@@ -35,7 +36,9 @@ use crate::{
     },
     port::{
         Failure, KeyStores, RoomCipher,
-        room_cipher::{DecryptFailure, Decrypted, Plain, Unloaded},
+        room_cipher::{
+            DecryptFailure, Decrypted, Fingerprints, PersonDevices, Plain, Unloaded,
+        },
     },
 };
 
@@ -141,6 +144,14 @@ impl RoomCipher for MatrixCipher {
     ) -> Result<(), Failure> {
         let mut machine = self.machines.open(who).await?;
         self.share_room_key(&mut machine, room, readers).await
+    }
+
+    async fn devices_of(&self, person: &UserId) -> Result<PersonDevices, Failure> {
+        self.devices_of_person(person).await
+    }
+
+    async fn fingerprints(&self, who: &ActAs) -> Result<Fingerprints, Failure> {
+        self.own_fingerprints(who).await
     }
 
     async fn encrypt(

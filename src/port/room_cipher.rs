@@ -6,7 +6,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use ruma::{OwnedUserId, RoomId};
+use ruma::{OwnedUserId, RoomId, UserId};
 use serde_json::Value;
 
 use super::Failure;
@@ -34,6 +34,32 @@ impl fmt::Debug for Decrypted {
             .field("sender_verified", sender_verified)
             .finish_non_exhaustive()
     }
+}
+
+/// The Matrix devices of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonDevices {
+    /// Whether the person has cross-signing at all.
+    pub has_identity: bool,
+    pub devices: Vec<PersonDevice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonDevice {
+    pub id: String,
+    pub name: Option<String>,
+    /// Whether its owner signed it.
+    pub is_cross_signed: bool,
+}
+
+/// The public keys by which one of our users is known, in unpadded base64, as clients show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprints {
+    pub device: String,
+    /// Ed25519, of the device.
+    pub device_key: String,
+    /// Ed25519, of the cross-signing identity.
+    pub master_key: Option<String>,
 }
 
 #[derive(Debug)]
@@ -115,6 +141,11 @@ pub trait RoomCipher: Send + Sync {
         room: &RoomId,
         readers: &[OwnedUserId],
     ) -> Result<(), Failure>;
+
+    /// A person's devices, as the homeserver has them now.
+    async fn devices_of(&self, person: &UserId) -> Result<PersonDevices, Failure>;
+
+    async fn fingerprints(&self, who: &ActAs) -> Result<Fingerprints, Failure>;
 
     /// Shares the room key with every device of the readers and encrypts. The result is the
     /// content of an `m.room.encrypted` event.

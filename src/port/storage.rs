@@ -23,6 +23,7 @@ use crate::{
         erasure::{Erasure, Meeting},
         export::Tally,
         hosting::HostedMedia,
+        identity::ContactKeys,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
         phone::Phone,
@@ -40,6 +41,12 @@ pub enum Change {
         from: ContactState,
         to: ContactState,
         at: Timestamp,
+    },
+    /// What a person has said of a contact's keys. Fails, for another try, if it is no longer what
+    /// `keys` were made from.
+    ContactKeysSaved {
+        portal: PortalKey,
+        keys: ContactKeys,
     },
     LedgerAdded(Entry),
     /// What was held of a contact goes to the portal's lane, where its age gives it its place.
@@ -374,6 +381,8 @@ pub trait Storage: KeyStores {
     async fn ledger_of(&self, person: &UserId) -> Result<Vec<Entry>, Failure>;
     /// [`ContactState::Unknown`] if nothing ever happened.
     async fn contact(&self, portal: &PortalKey) -> Result<ContactState, Failure>;
+    /// Those of a contact whose keys never changed are the default.
+    async fn contact_keys(&self, portal: &PortalKey) -> Result<ContactKeys, Failure>;
     async fn contacts_of(&self, login: &LoginId) -> Result<Vec<Contact>, Failure>;
     /// Requests that were made before a time, the oldest first, at most `limit`.
     async fn requests_before(&self, at: Timestamp, limit: u32) -> Result<Vec<PortalKey>, Failure>;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::ports::Ports;
+use super::{hints::Hints, ports::Ports, stop::Stop};
 use crate::{
     domain::{
         consent::ContactState,
@@ -12,14 +12,28 @@ use crate::{
     port::{Failure, NetworkLink},
 };
 
-/// Corrects the network's list when a login has connected. What fails is done at the next connection.
-pub(super) async fn at_connection(ports: Ports, login: LoginId, link: Arc<dyn NetworkLink>) {
-    let corrected = async {
-        let ours = blocked_by(&ports, &login).await?;
-        correct_blocklist(&*link, &ours).await
-    };
-    if let Err(failure) = corrected.await {
-        tracing::warn!(login = login.0, %failure, "could not correct the network's list of blocked people");
+/// Corrects the network's list when a login has connected, and whenever ours changes until the stop.
+/// What fails is done at the next change or connection.
+pub(super) async fn keep(
+    ports: Ports,
+    hints: Hints,
+    login: LoginId,
+    link: Arc<dyn NetworkLink>,
+    stop: Stop,
+) {
+    let hint = hints.blocklist(&login);
+    while !stop.begun() {
+        let corrected = async {
+            let ours = blocked_by(&ports, &login).await?;
+            correct_blocklist(&*link, &ours).await
+        };
+        if let Err(failure) = corrected.await {
+            tracing::warn!(login = login.0, %failure, "could not correct the network's list of blocked people");
+        }
+        tokio::select! {
+            () = stop.soft() => {}
+            () = hint.notified() => {}
+        }
     }
 }
 

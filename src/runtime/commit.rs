@@ -2,7 +2,10 @@
 //! from what was written.
 
 use super::{hints::Hints, ports::Ports};
-use crate::port::{Failure, storage::Change};
+use crate::{
+    domain::consent::ContactState,
+    port::{Failure, storage::Change},
+};
 
 /// Commits and wakes the pumps that have new work.
 pub(crate) async fn commit(
@@ -14,6 +17,11 @@ pub(crate) async fn commit(
         .iter()
         .filter_map(|change| match change {
             Change::OutboxAdded { item, .. } => Some(hints.outbox(&item.destination())),
+            Change::ContactMoved { portal, from, to, .. }
+                if from != to && [*from, *to].contains(&ContactState::Blocked) =>
+            {
+                Some(hints.blocklist(&portal.login))
+            }
             _ => None,
         })
         .collect();

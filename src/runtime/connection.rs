@@ -375,7 +375,9 @@ impl Connection {
         let outbox = Outbox::to_network(ports, hints, to, Arc::clone(&link), ending.clone());
         tasks.spawn(outbox.run());
         tasks.spawn(self.refill(Arc::clone(&link), keys.clone(), None));
-        tasks.spawn(blocklist::at_connection(ports.clone(), self.login.clone(), Arc::clone(&link)));
+        let (login, blocking) = (self.login.clone(), Arc::clone(&link));
+        let stop = ending.clone();
+        tasks.spawn(blocklist::keep(ports.clone(), hints.clone(), login, blocking, stop));
         let ended = loop {
             tokio::select! {
                 () = self.stop.soft() => break Ok(Ending::Closed),

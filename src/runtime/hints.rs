@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::domain::item::Destination;
+use crate::domain::{ids::LoginId, item::Destination};
 
 /// Wakes the pumps. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,7 @@ pub struct Hints {
     erasures: Arc<Notify>,
     // Never held across an await.
     outbox: Arc<Mutex<BTreeMap<Destination, Arc<Notify>>>>,
+    blocklists: Arc<Mutex<BTreeMap<LoginId, Arc<Notify>>>>,
 }
 
 impl Hints {
@@ -30,5 +31,11 @@ impl Hints {
     pub(crate) fn outbox(&self, to: &Destination) -> Arc<Notify> {
         let mut outbox = self.outbox.lock().expect("no holder of this lock can panic");
         Arc::clone(outbox.entry(to.clone()).or_default())
+    }
+
+    /// That a person blocked somebody, or took it back.
+    pub(crate) fn blocklist(&self, login: &LoginId) -> Arc<Notify> {
+        let mut blocklists = self.blocklists.lock().expect("no holder of this lock can panic");
+        Arc::clone(blocklists.entry(login.clone()).or_default())
     }
 }

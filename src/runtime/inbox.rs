@@ -15,6 +15,7 @@ use super::{
     connection::Links,
     consents::Consents,
     hints::Hints,
+    identities::Identities,
     lanes::{self, LaneWork, Rest},
     management::{Commands, Management},
     media::Mover,
@@ -52,6 +53,7 @@ pub struct Inbox {
     hints: Hints,
     stop: Stop,
     admissions: Admissions,
+    identities: Identities,
     to_network: ToNetwork,
     to_matrix: ToMatrix,
     receipts: Receipts,
@@ -77,17 +79,28 @@ impl Inbox {
         let sessions = Sessions::new(ports.clone());
         let mover = Mover::new(ports.clone());
         let consents = Consents::new(ports.clone(), hints.clone());
+        let identities = Identities::new(ports, hints, links);
         let to_network = ToNetwork::new(
             ports.clone(),
             links.clone(),
             sessions.clone(),
+            identities.clone(),
             speech.clone(),
             mover.clone(),
+        );
+        let to_matrix = ToMatrix::new(
+            ports.clone(),
+            rooms.clone(),
+            sessions,
+            identities.clone(),
+            speech.clone(),
+            mover,
         );
         Self {
             receipts: Receipts::new(ports.clone(), to_network.clone(), speech.clone()),
             reading: Reading::new(ports.clone(), hints.clone()),
-            to_matrix: ToMatrix::new(ports.clone(), rooms.clone(), sessions, speech.clone(), mover),
+            to_matrix,
+            identities,
             admissions: Admissions::new(
                 ports.clone(),
                 rooms.clone(),
@@ -193,14 +206,13 @@ impl Inbox {
         if let Some(outcome) = self.admissions.instead(row, portal).await? {
             return Ok(outcome);
         }
+        if let Some(outcome) = self.identities.instead(portal).await? {
+            return Ok(outcome);
+        }
         match &row.item {
             InboxItem::Message(message) => self.to_matrix.message(row, portal, message).await,
             InboxItem::Receipt(receipt) => self.receipts.receipt(row, portal, receipt).await,
-            InboxItem::IdentityChanged(_) => {
-                let about = format!("identity/{}", row.id.0);
-                let said = self.speech.to_portal(portal, &Notice::IdentityChanged, &about).await?;
-                Ok(Outcome::Done(said.into_iter().collect()))
-            }
+            InboxItem::IdentityChanged(user) => self.identities.announced(row, portal, user).await,
             InboxItem::Event(_) | InboxItem::Read(_) | InboxItem::Keys(_) => Ok(misplaced()),
         }
     }

@@ -19,6 +19,7 @@ use super::{
     consents::Consents,
     export::Exports,
     hints::Hints,
+    identities::Identities,
     intake::Intake,
     ports::Ports,
     rooms::Rooms,
@@ -39,6 +40,7 @@ use crate::{
     port::{
         Failure,
         network::{LoginKeys, Resolved},
+        room_cipher::{Fingerprints, PersonDevices},
         storage::Change,
     },
     signal::{OurIdentity, SignedPreKey},
@@ -53,6 +55,7 @@ pub struct Logins {
     chats: Chats,
     consents: Consents,
     exports: Exports,
+    identities: Identities,
     backoff: limits::Backoff,
     stop: Stop,
     tasks: TaskTracker,
@@ -116,6 +119,7 @@ impl Logins {
             chats: Chats::new(ports, rooms, &consents),
             consents,
             exports: Exports::new(ports.clone(), hints.clone()),
+            identities: Identities::new(ports, hints, links),
             backoff,
             stop,
             tasks: TaskTracker::new(),
@@ -386,6 +390,21 @@ impl Logins {
     /// How the person stands to their contacts, and the memory of it.
     pub fn consents(&self) -> &Consents {
         &self.consents
+    }
+
+    /// The keys of their contacts, and what they say of them.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The person's own Matrix devices.
+    pub async fn devices_of(&self, person: &UserId) -> Result<PersonDevices, Failure> {
+        self.ports.cipher.devices_of(person).await
+    }
+
+    /// The bot's Matrix keys.
+    pub async fn fingerprints(&self) -> Result<Fingerprints, Failure> {
+        self.ports.cipher.fingerprints(&ActAs::Bot).await
     }
 
     /// The ghost that stands for somebody on the network.

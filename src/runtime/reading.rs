@@ -34,6 +34,7 @@ impl Reading {
             return Ok(Outcome::wait(until));
         }
         let aloud = self.ports.storage.contact(key).await?.may_send()
+            && !self.ports.storage.contact_keys(key).await?.are_pending()
             && self.ports.storage.choices(&key.login).await?.read_receipts;
         for event in &read.events {
             if let Some(message) = self.last_message(&portal, read, event).await? {

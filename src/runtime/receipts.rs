@@ -1,6 +1,11 @@
 //! Receipts of the network: how far our messages came, and which must be encrypted again.
 
-use super::{outcome::Outcome, ports::Ports, speech::Speech, to_network::ToNetwork};
+use super::{
+    outcome::Outcome,
+    ports::Ports,
+    speech::Speech,
+    to_network::{Again, ToNetwork},
+};
 use crate::{
     domain::{
         bridged::{ActAs, Delivery, Direction, Message},
@@ -99,7 +104,11 @@ impl Receipts {
         let mut changes = Vec::new();
         if count <= limits::MESSAGE_RETRIES_MAX {
             let device = receipt.from.device;
-            changes = self.to_network.again(&portal, &message, device, row.received_at).await?;
+            let again = self.to_network.again(&portal, &message, device, row.received_at).await?;
+            changes = match again {
+                Again::Done(changes) => changes,
+                Again::Stopped(outcome) => return Ok(outcome),
+            };
         }
         if changes.is_empty() {
             tracing::warn!(row = row.id.0, count, "a contact cannot read a message of ours");

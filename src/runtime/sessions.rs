@@ -6,6 +6,7 @@
 use super::ports::Ports;
 use crate::{
     domain::{
+        identity::ChangedKeys,
         ids::{PortalKey, RemoteAddress, RemoteUser},
         item::EnvelopePart,
     },
@@ -43,11 +44,13 @@ impl std::fmt::Debug for dyn NetworkLink + '_ {
 }
 
 /// A plaintext encrypted for every device of a person.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sealed {
     pub(crate) parts: Vec<EnvelopePart>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) identity_changed: bool,
+    /// The keys that it was encrypted for and that are not the known ones: whether the person wants
+    /// that is to be asked before it is committed.
+    pub(crate) changed: ChangedKeys,
 }
 
 #[derive(Debug)]
@@ -61,7 +64,9 @@ pub(crate) enum SealFailure {
 pub(crate) struct Opened {
     pub(crate) plaintext: Vec<u8>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) identity_changed: bool,
+    /// The key of the sender, if it is not the known one: whether the person wants to read it is to be
+    /// asked before it is committed.
+    pub(crate) changed: ChangedKeys,
 }
 
 #[derive(Debug)]
@@ -97,7 +102,7 @@ impl Sessions {
         plaintext: &[u8],
     ) -> Result<Sealed, SealFailure> {
         let link = to.link.ok_or_else(|| Failure::later("the login is not connected"))?;
-        let mut sealed = Sealed { parts: Vec::new(), changes: Vec::new(), identity_changed: false };
+        let mut sealed = Sealed::default();
         for device in link.devices(to.user).await? {
             match self.seal_for(to, device, plaintext, false).await {
                 Ok(part) => sealed.add(part),
@@ -117,7 +122,7 @@ impl Sessions {
         device: u16,
         plaintext: &[u8],
     ) -> Result<Sealed, SealFailure> {
-        let mut sealed = Sealed { parts: Vec::new(), changes: Vec::new(), identity_changed: false };
+        let mut sealed = Sealed::default();
         sealed.add(self.seal_for(to, device, plaintext, true).await?);
         Ok(sealed)
     }
@@ -133,17 +138,18 @@ impl Sessions {
         let stored = self.ports.storage.session(&session).await?;
         let usable = !anew && stored.as_ref().is_some_and(|s| signal::has_sender_chain(&s.record));
         let address = address(to.user, device);
-        let (ready, identity_changed) = match stored {
+        let (ready, is_changed) = match stored {
             Some(stored) if usable => (stored, false),
             stored => self.establish(to, &address, stored.as_ref(), device).await?,
         };
         let step =
             signal::encrypt(&to.keys.identity, &address, &ready.record, &ready.identity, plaintext)
                 .map_err(encrypt_failure)?;
+        let changed = is_changed.then_some((device, ready.identity));
         let change =
             Change::SessionSaved { session, record: step.record, identity: ready.identity };
         let part = EnvelopePart { device, ciphertext: step.output };
-        Ok(SealedPart { part, change, identity_changed })
+        Ok(SealedPart { part, change, changed })
     }
 
     async fn establish(
@@ -162,6 +168,27 @@ impl Sessions {
             .map_err(establish_failure)?;
         let changed = matches!(step.identity, IdentityStep::Changed { .. });
         Ok((StoredSession { record: step.record, identity: step.identity.key() }, changed))
+    }
+
+    /// The keys that the network gives out for a person, where they are not the known ones.
+    pub(crate) async fn changed_keys(
+        &self,
+        portal: &PortalKey,
+        user: &RemoteUser,
+        link: &dyn NetworkLink,
+    ) -> Result<ChangedKeys, Failure> {
+        let mut changed = ChangedKeys::new();
+        for device in link.devices(user).await? {
+            let session = SessionKey { portal: portal.clone(), device };
+            let Some(stored) = self.ports.storage.session(&session).await? else { continue };
+            let of = RemoteAddress { user: user.clone(), device };
+            let Some(bundle) = link.bundle(&of).await? else { continue };
+            let key = RemoteIdentityKey::from_bytes(bundle.identity);
+            if key != stored.identity {
+                changed.insert(device, key);
+            }
+        }
+        Ok(changed)
     }
 
     /// Decrypts on a copy of the record: a failure leaves nothing behind.
@@ -201,22 +228,25 @@ impl Sessions {
         if let Some(id) = step.spent_prekey {
             changes.push(Change::PreKeySpent { login: portal.login.clone(), id });
         }
-        let identity_changed = matches!(step.identity, IdentityStep::Changed { .. });
-        Ok(Opened { plaintext: step.output, changes, identity_changed })
+        let changed = match step.identity {
+            IdentityStep::Changed { new } => [(from.device, new)].into(),
+            IdentityStep::Same(_) | IdentityStep::New(_) => ChangedKeys::new(),
+        };
+        Ok(Opened { plaintext: step.output, changes, changed })
     }
 }
 
 struct SealedPart {
     part: EnvelopePart,
     change: Change,
-    identity_changed: bool,
+    changed: Option<(u16, RemoteIdentityKey)>,
 }
 
 impl Sealed {
     fn add(&mut self, sealed: SealedPart) {
         self.parts.push(sealed.part);
         self.changes.push(sealed.change);
-        self.identity_changed |= sealed.identity_changed;
+        self.changed.extend(sealed.changed);
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use self::{arrival::Arrival, target::Target};
 use super::{
+    identities::{Identities, Judged},
     media::Mover,
     outcome::Outcome,
     ports::Ports,
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     domain::{
         bridged::{Delivery, Direction, Message, Timestamp},
-        ids::PortalKey,
+        ids::{Lane, PortalKey},
         item::{
             InboundMessage, OutboundEvent, OutboundReceipt, OutboundReceiptKind, OutboxItem, Shown,
         },
@@ -65,6 +66,7 @@ pub(crate) struct ToMatrix {
     ports: Ports,
     rooms: Rooms,
     sessions: Sessions,
+    identities: Identities,
     speech: Speech,
     mover: Mover,
 }
@@ -74,10 +76,11 @@ impl ToMatrix {
         ports: Ports,
         rooms: Rooms,
         sessions: Sessions,
+        identities: Identities,
         speech: Speech,
         mover: Mover,
     ) -> Self {
-        Self { ports, rooms, sessions, speech, mover }
+        Self { ports, rooms, sessions, identities, speech, mover }
     }
 
     /// One message stanza.
@@ -113,7 +116,18 @@ impl ToMatrix {
         arrival: &Arrival<'_>,
         opened: Opened,
     ) -> Result<Outcome, Failure> {
-        let Opened { plaintext, mut changes, identity_changed } = opened;
+        let Opened { plaintext, mut changes, changed } = opened;
+        let about = format!("identity/{}", arrival.message.id.0);
+        let identity_notice = match self.identities.judge(arrival.key, &changed, &about).await? {
+            Judged::GoOn { changes: more, notice } => {
+                changes.extend(more);
+                notice
+            }
+            Judged::Held(changes) => {
+                return Ok(Outcome::Move { lane: Lane::Held(arrival.key.clone()), changes });
+            }
+            Judged::Blocked(changes) => return Ok(Outcome::Done(changes)),
+        };
         let incoming = text::incoming(&plaintext);
         let target = match incoming.about() {
             Some(id) => self.target(arrival.key, &id).await?,
@@ -135,10 +149,8 @@ impl ToMatrix {
             self.room(arrival).await?;
         }
         // Whatever the message is: its session has taken the new key, so that this is not said again.
-        if identity_changed {
-            let about = format!("identity/{}", arrival.message.id.0);
-            let notice = &Notice::IdentityChanged;
-            changes.extend(self.speech.to_portal(arrival.key, notice, &about).await?);
+        if let Some(notice) = identity_notice {
+            changes.extend(self.speech.to_portal(arrival.key, &notice, &about).await?);
         }
         match effect {
             Effect::Nothing | Effect::Wait { .. } => {}

@@ -9,6 +9,7 @@ mod saying;
 use self::saying::{Heard, Hosted, Said, Saying};
 use super::{
     connection::Links,
+    identities::{Identities, Judged},
     media::Mover,
     outcome::Outcome,
     ports::Ports,
@@ -21,11 +22,12 @@ use crate::{
         bridged::{
             ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Timestamp,
         },
+        consent::ContactState,
         event::Event,
         ids::Lane,
         item::{Envelope, EnvelopeKind, EnvelopePart, OutboxItem, RawEvent},
         limits,
-        notice::Notice,
+        notice::{IdentityNews, Notice},
         text,
     },
     port::{
@@ -43,8 +45,18 @@ pub(crate) struct ToNetwork {
     ports: Ports,
     links: Links,
     sessions: Sessions,
+    identities: Identities,
     speech: Speech,
     mover: Mover,
+}
+
+/// What became of encrypting a message again.
+#[derive(Debug)]
+pub(crate) enum Again {
+    /// Nothing, if it cannot be.
+    Done(Vec<Change>),
+    /// The contact's keys are not those that the person trusts.
+    Stopped(Outcome),
 }
 
 /// The parties of a portal, as loaded.
@@ -60,10 +72,11 @@ impl ToNetwork {
         ports: Ports,
         links: Links,
         sessions: Sessions,
+        identities: Identities,
         speech: Speech,
         mover: Mover,
     ) -> Self {
-        Self { ports, links, sessions, speech, mover }
+        Self { ports, links, sessions, identities, speech, mover }
     }
 
     /// One event of a portal's room, not one of ours.
@@ -104,6 +117,9 @@ impl ToNetwork {
         }
         if parties.login.state == LoginState::Lapsed {
             return self.await_return(portal).await;
+        }
+        if let Some(outcome) = self.identities.instead(&portal.key).await? {
+            return self.await_confirmation(portal, event, outcome).await;
         }
         let heard = Heard { event, raw, since: row.received_at, again: false };
         let said = match self.said(portal, &parties, heard).await {
@@ -155,28 +171,29 @@ impl ToNetwork {
         message: &Message,
         device: u16,
         since: Timestamp,
-    ) -> Result<Vec<Change>, Failure> {
+    ) -> Result<Again, Failure> {
+        let nothing = || Ok(Again::Done(Vec::new()));
         let (Some(room), Some(event_id)) = (&portal.room, &message.event) else {
-            return Ok(Vec::new());
+            return nothing();
         };
-        let Some(parties) = self.parties(portal).await? else { return Ok(Vec::new()) };
+        let Some(parties) = self.parties(portal).await? else { return nothing() };
         let who = ActAs::Ghost(portal.key.ghost.clone());
         // The homeserver is the archive: plaintext was never kept.
         let Some(raw) = self.ports.homeserver.event(&who, room, event_id).await? else {
-            return Ok(Vec::new());
+            return nothing();
         };
-        let Some(event) = Event::parse(&raw) else { return Ok(Vec::new()) };
+        let Some(event) = Event::parse(&raw) else { return nothing() };
         let heard = Heard { event: &event, raw: &raw, since, again: true };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::Outside(failure)) => return Err(failure),
             Err(DecryptFailure::MissingKey | DecryptFailure::Undecryptable(_)) => {
-                return Ok(Vec::new());
+                return nothing();
             }
         };
         let saying = match said {
             Said::Saying(saying) => *saying,
-            Said::Nothing | Said::Refused(_) => return Ok(Vec::new()),
+            Said::Nothing | Said::Refused(_) => return nothing(),
             Said::NotBefore(_) | Said::TooFast { .. } => {
                 return Err(Failure::later("a file cannot be sent again yet"));
             }
@@ -185,24 +202,37 @@ impl ToNetwork {
         let recipient = recipient(portal, &parties, link.as_deref());
         let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
         let sealed = self.sessions.seal_anew(&recipient, device, &plaintext).await;
-        let hosted = self.if_sent(saying.hosted, sealed.is_ok()).await;
         let sealed = match sealed {
             Ok(sealed) => sealed,
-            Err(SealFailure::Outside(failure)) => return Err(failure),
-            Err(SealFailure::NoKeys | SealFailure::InvalidKeys) => return Ok(Vec::new()),
+            Err(failure) => {
+                self.if_sent(saying.hosted, false).await;
+                return match failure {
+                    SealFailure::Outside(failure) => Err(failure),
+                    SealFailure::NoKeys | SealFailure::InvalidKeys => nothing(),
+                };
+            }
         };
-        let mut changes = sealed.changes;
+        let about = format!("again/{}", message.remote_id.0);
+        let judged = self.identities.judge(&portal.key, &sealed.changed, &about).await;
+        let goes_on = matches!(judged, Ok(Judged::GoOn { .. }));
+        let hosted = self.if_sent(saying.hosted, goes_on).await;
+        let (mut changes, notice) = match judged? {
+            Judged::GoOn { changes, notice } => (changes, notice),
+            Judged::Held(changes) => {
+                let lane = Lane::Held(portal.key.clone());
+                return Ok(Again::Stopped(Outcome::Move { lane, changes }));
+            }
+            Judged::Blocked(changes) => return Ok(Again::Stopped(Outcome::Done(changes))),
+        };
+        changes.extend(sealed.changes);
         changes.extend(hosted);
         let id = message.remote_id.clone();
         changes.push(envelope(portal, &parties, id, saying.kind, sealed.parts));
-        if sealed.identity_changed {
+        if let Some(notice) = notice {
             // A new phone cannot read the old session: this is how most people hear of it.
-            let about = format!("again/{}", message.remote_id.0);
-            changes.extend(
-                self.speech.to_portal(&portal.key, &Notice::IdentityChanged, &about).await?,
-            );
+            changes.extend(self.speech.to_portal(&portal.key, &notice, &about).await?);
         }
-        Ok(changes)
+        Ok(Again::Done(changes))
     }
 
     async fn decrypt(
@@ -261,17 +291,31 @@ impl ToNetwork {
         let recipient = recipient(portal, parties, Some(&*link));
         let plaintext = text::network_plaintext(&saying.message, &mut self.ports.rng());
         let sealed = self.sessions.seal(&recipient, &plaintext).await;
-        let hosted = self.if_sent(saying.hosted, sealed.is_ok()).await;
-        let Sealed { parts, mut changes, identity_changed } = match sealed {
+        let sealed = match sealed {
             Ok(sealed) => sealed,
-            Err(SealFailure::NoKeys) => {
-                return self.refuse(portal, event, &Notice::ContactWithoutKeys).await;
+            Err(failure) => {
+                self.if_sent(saying.hosted, false).await;
+                return self.not_sealed(portal, event, failure).await;
             }
-            Err(SealFailure::InvalidKeys) => {
-                return self.refuse(portal, event, &Notice::ContactKeysInvalid).await;
-            }
-            Err(SealFailure::Outside(failure)) => return Err(failure),
         };
+        let about = format!("identity/{}", event.id);
+        let judged = self.identities.judge(&portal.key, &sealed.changed, &about).await;
+        let goes_on = matches!(judged, Ok(Judged::GoOn { .. }));
+        let hosted = self.if_sent(saying.hosted, goes_on).await;
+        let (judged, identity_notice) = match judged? {
+            Judged::GoOn { changes, notice } => (changes, notice),
+            Judged::Held(changes) => {
+                let held = Outcome::Move { lane: Lane::Held(portal.key.clone()), changes };
+                return self.await_confirmation(portal, event, held).await;
+            }
+            Judged::Blocked(mut changes) => {
+                let notice = Notice::WithoutConsent(ContactState::Blocked);
+                changes.extend(self.speech.refused(&portal.key, event, &notice).await?);
+                return Ok(Outcome::Done(changes));
+            }
+        };
+        let Sealed { parts, mut changes, changed: _ } = sealed;
+        changes.extend(judged);
         changes.extend(hosted.as_ref().and_then(|hosted| counted(parties, hosted)));
         changes.extend(hosted);
         let remote_id = self.ports.namer.remote_message_id(&event.id);
@@ -286,13 +330,41 @@ impl ToNetwork {
         changes.push(envelope(portal, parties, remote_id, saying.kind, parts));
         changes.extend(saying.changes);
         let mut notices = saying.notices;
-        if identity_changed {
-            notices.push(Notice::IdentityChanged);
-        }
+        notices.extend(identity_notice);
         for notice in &notices {
             changes.extend(self.speech.remarked(&portal.key, event, notice).await?);
         }
         Ok(Outcome::Done(changes))
+    }
+
+    async fn not_sealed(
+        &self,
+        portal: &Portal,
+        event: &Event,
+        failure: SealFailure,
+    ) -> Result<Outcome, Failure> {
+        match failure {
+            SealFailure::NoKeys => self.refuse(portal, event, &Notice::ContactWithoutKeys).await,
+            SealFailure::InvalidKeys => {
+                self.refuse(portal, event, &Notice::ContactKeysInvalid).await
+            }
+            SealFailure::Outside(failure) => Err(failure),
+        }
+    }
+
+    /// What the person wrote waits with what the contact wrote; they are told.
+    async fn await_confirmation(
+        &self,
+        portal: &Portal,
+        event: &Event,
+        outcome: Outcome,
+    ) -> Result<Outcome, Failure> {
+        let Outcome::Move { lane, mut changes } = outcome else { return Ok(outcome) };
+        if event.event_type != REDACTION {
+            let notice = Notice::Identity(IdentityNews::Waits);
+            changes.extend(self.speech.remarked(&portal.key, event, &notice).await?);
+        }
+        Ok(Outcome::Move { lane, changes })
     }
 
     /// What is to be committed with a message that names a hosted file; of one that is not sent, the

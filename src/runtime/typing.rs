@@ -135,7 +135,10 @@ struct ToNetwork {
 impl Side for ToNetwork {
     async fn tell(&self, chat: &PortalKey, typing: bool) -> Result<(), Failure> {
         let storage = &self.ports.storage;
-        if !storage.contact(chat).await?.may_send() || !storage.choices(&chat.login).await?.typing {
+        if !storage.contact(chat).await?.may_send()
+            || !storage.choices(&chat.login).await?.typing
+            || storage.contact_keys(chat).await?.are_pending()
+        {
             return Ok(());
         }
         let ghost = self.ports.storage.ghost(&chat.ghost).await?;
@@ -154,7 +157,10 @@ struct ToMatrix {
 #[async_trait]
 impl Side for ToMatrix {
     async fn tell(&self, chat: &PortalKey, typing: bool) -> Result<(), Failure> {
-        if self.ports.storage.contact(chat).await?.admits() != Admission::Show {
+        let storage = &self.ports.storage;
+        if storage.contact(chat).await?.admits() != Admission::Show
+            || storage.contact_keys(chat).await?.are_pending()
+        {
             return Ok(());
         }
         let portal = self.ports.storage.portal(chat).await?;

@@ -1,7 +1,7 @@
 //! A list of changes as one unit of work: each change goes to the file of its table.
 
 use super::{
-    choices, contact, counter,
+    choices, contact, contact_keys, counter,
     database::{UnitOfWork, Verdict, Writer},
     day_usage,
     erasure,
@@ -65,6 +65,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
         Change::ContactMoved { portal, from, to, at } => {
             contact::move_on(writer, portal, *from, *to, *at).await
         }
+        Change::ContactKeysSaved { portal, keys } => contact_keys::save(writer, portal, keys).await,
         Change::LedgerAdded(entry) => ledger::add(writer, ids.ledger, entry).await,
         Change::HeldReleased(portal) => inbox::release(writer, portal).await,
         Change::HeldDropped(portal) => inbox::drop_held(writer, portal).await,

@@ -31,6 +31,8 @@ pub enum Act {
     Revoked,
     /// The request was not answered in time.
     Expired,
+    /// The person confirmed new keys of the contact.
+    Confirmed,
     /// The person compared the safety number.
     Verified,
 }
@@ -51,7 +53,7 @@ pub struct Entry {
 }
 
 impl Act {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OptedIn,
         Self::OptedOut,
         Self::Lapsed,
@@ -65,6 +67,7 @@ impl Act {
         Self::Reported,
         Self::Revoked,
         Self::Expired,
+        Self::Confirmed,
         Self::Verified,
     ];
 
@@ -83,6 +86,7 @@ impl Act {
             Self::Reported => "reported",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::Confirmed => "confirmed",
             Self::Verified => "verified",
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         event::Event,
         ids::{Lane, PortalKey, RemoteMessageId},
         item::{Destination, OutboundEvent, OutboundNotice, OutboxItem},
-        notice::{Earlier, Notice},
+        notice::{Earlier, IdentityNews, Notice},
         status::{self, STATUS},
     },
     port::{
@@ -41,7 +41,11 @@ impl Speech {
     pub(crate) async fn remarked(&self, key: &PortalKey, event: &Event, notice: &Notice) -> Said {
         let about = format!("{}/{}", event.id, notice.name());
         // Clients show answers to messages, and to nothing else.
-        let framing = if event.is_message() && *notice != Notice::IdentityChanged {
+        let about_contact = matches!(
+            notice,
+            Notice::IdentityChanged | Notice::Identity(IdentityNews::ComparisonVoid)
+        );
+        let framing = if event.is_message() && !about_contact {
             Framing::Answers(&event.id)
         } else {
             Framing::Plain

@@ -20,6 +20,7 @@ use causeway::{
         erasure::{Erasure, Meeting},
         export::Tally,
         hosting::HostedMedia,
+        identity::ContactKeys,
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, StorageRef},
         item::Destination,
         phone::Phone,
@@ -189,6 +190,7 @@ storage! {
     fn outbox_next(lane: &Lane, to: &Destination) -> Option<OutboxRow>;
     fn ledger_of(person: &UserId) -> Vec<Entry>;
     fn contact(portal: &PortalKey) -> ContactState;
+    fn contact_keys(portal: &PortalKey) -> ContactKeys;
     fn contacts_of(login: &LoginId) -> Vec<Contact>;
     fn requests_before(at: Timestamp, limit: u32) -> Vec<PortalKey>;
     fn held(portal: &PortalKey) -> u64;

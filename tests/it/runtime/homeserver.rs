@@ -23,7 +23,9 @@ use causeway::{
         Failure, Homeserver, RoomCipher,
         homeserver::{DirectRoom, REDACTION, RoomState, Signs},
         media::{Download, MediaBytes, MediaFailure},
-        room_cipher::{DecryptFailure, Decrypted, Plain, Unloaded},
+        room_cipher::{
+            DecryptFailure, Decrypted, Fingerprints, PersonDevice, PersonDevices, Plain, Unloaded,
+        },
     },
 };
 use futures_util::StreamExt as _;
@@ -609,6 +611,21 @@ impl RoomCipher for FakeHomeserver {
         _readers: &[OwnedUserId],
     ) -> Result<(), Failure> {
         Trouble::befall(self.state().trouble, ())
+    }
+
+    async fn devices_of(&self, _person: &UserId) -> Result<PersonDevices, Failure> {
+        let device = |id: &str, is_cross_signed| PersonDevice {
+            id: id.to_owned(),
+            name: None,
+            is_cross_signed,
+        };
+        let devices = vec![device("PHONE", true), device("TABLET", false)];
+        Ok(PersonDevices { has_identity: true, devices })
+    }
+
+    async fn fingerprints(&self, _who: &ActAs) -> Result<Fingerprints, Failure> {
+        let (device, device_key) = ("CAUSEWAY".to_owned(), "devicekey".to_owned());
+        Ok(Fingerprints { device, device_key, master_key: Some("masterkey".to_owned()) })
     }
 
     async fn encrypt(

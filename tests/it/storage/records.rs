@@ -114,7 +114,7 @@ async fn choices_are_a_logins_own_and_the_latest(place: Place) {
     let (id, other) = (login_id("l1"), login_id("l2"));
     assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
     for (read_receipts, typing) in [(false, true), (true, false), (false, false)] {
-        let choices = Choices { read_receipts, typing };
+        let choices = Choices { read_receipts, typing, ..Choices::default() };
         let saved = Change::ChoicesSaved { login: id.clone(), choices };
         storage.commit(vec![saved]).await.unwrap();
         assert_eq!(storage.choices(&id).await.unwrap(), choices);
