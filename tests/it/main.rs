@@ -11,6 +11,7 @@ mod conversation;
 mod crash;
 mod federation;
 mod ground;
+mod identity;
 #[cfg(test)]
 mod interop;
 mod kinds;

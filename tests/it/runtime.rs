@@ -22,6 +22,7 @@ mod fate;
 mod files;
 mod homeserver;
 mod hosted;
+mod identity;
 mod kinds;
 mod lapsing;
 mod leaving;

@@ -8,7 +8,9 @@
 mod oracle;
 mod ours;
 
-use causeway::signal::{CiphertextKind, DecryptError, RemoteIdentityKey, sign, verify};
+use causeway::signal::{
+    CiphertextKind, DecryptError, FingerprintParty, RemoteIdentityKey, safety_number, sign, verify,
+};
 use oracle::Oracle;
 use ours::Ours;
 
@@ -176,6 +178,22 @@ fn signatures_hold_on_the_other_side() {
     let mut altered = signature;
     altered[40] ^= 1;
     assert!(!verify(&theirs.identity(), message, &altered));
+}
+
+#[test]
+fn the_safety_number_is_the_same_on_both_sides() {
+    let mut theirs = Oracle::start();
+    let ours = Ours::new();
+    let our_key = RemoteIdentityKey::from_bytes(ours.us.public_key());
+    for (our_id, their_id) in
+        [("12-10501234567@interop", "33612345678@s.whatsapp.net"), ("+14152222222", "+14153333333")]
+    {
+        let us = FingerprintParty { key: our_key, id: our_id.as_bytes() };
+        let them = FingerprintParty { key: theirs.identity(), id: their_id.as_bytes() };
+        let number = safety_number(us, them);
+        assert_eq!(number, theirs.fingerprint(their_id, &our_key, our_id));
+        assert_ne!(number, theirs.fingerprint(our_id, &our_key, their_id));
+    }
 }
 
 #[test]

@@ -155,6 +155,7 @@ async fn a_paused_contact_waits_and_a_blocked_one_does_not() {
     assert_eq!(stage.homeserver.shown().len(), 3);
     let ask = stage.ask("unblock Anna").await;
     assert!(ask.contains("They may ask"), "{ask}");
+    stage.until("the network to know", || stage.network.blocked().is_empty()).await;
     stage.network.contact_writes("four");
     stage.until("a request", || stage.homeserver.invites().len() == 2).await;
     let list = stage.ask("contacts").await;

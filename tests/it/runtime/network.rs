@@ -45,6 +45,7 @@ use super::{
 enum Mail {
     Message(InboundMessage),
     Receipt(InboundReceipt),
+    NewIdentity,
 }
 
 #[derive(Default)]
@@ -150,6 +151,11 @@ impl FakeNetwork {
     /// One receipt for several messages.
     pub(super) fn post_receipts(&self, messages: Vec<RemoteMessageId>, kind: InboundReceiptKind) {
         self.bring(Mail::Receipt(InboundReceipt { from: Contact::address(), messages, kind }));
+    }
+
+    /// The network says that the contact has another identity.
+    pub(super) fn announce_new_identity(&self) {
+        self.bring(Mail::NewIdentity);
     }
 
     fn bring(&self, mail: Mail) {
@@ -276,6 +282,7 @@ fn stanza(number: u64, mail: Mail) -> Inbound {
     match mail {
         Mail::Message(message) => Inbound::Message { stanza, message },
         Mail::Receipt(receipt) => Inbound::Receipt { stanza, receipt },
+        Mail::NewIdentity => Inbound::IdentityChanged { stanza, user: Contact::user() },
     }
 }
 

@@ -95,6 +95,21 @@ impl Oracle {
         Ok((text, read["preKeysLeft"].as_u64().expect("a number")))
     }
 
+    /// The safety number of this party under `id` with another one.
+    pub(crate) fn fingerprint(
+        &mut self,
+        id: &str,
+        other: &RemoteIdentityKey,
+        other_id: &str,
+    ) -> String {
+        let parties = json!({
+            "id": STANDARD.encode(id),
+            "identity": STANDARD.encode(other.as_bytes()),
+            "theirId": STANDARD.encode(other_id),
+        });
+        self.ask("fingerprint", parties).unwrap()["digits"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) fn sign(&mut self, message: &[u8]) -> [u8; 64] {
         let signed = self.ask("sign", json!({ "message": STANDARD.encode(message) })).unwrap();
         array(&signed["signature"])

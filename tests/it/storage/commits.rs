@@ -4,6 +4,7 @@ use causeway::{
     domain::{
         bridged::{Direction, Reaction},
         choices::Choices,
+        identity::ContactKeys,
         ids::Lane,
         item::{Destination, OutboxItem},
     },
@@ -76,6 +77,7 @@ const TABLES_WITH_LOGIN: [&str; 13] = [
     "retry",
     "hosted_media",
     "choices",
+    "contact_keys",
     "notice",
     "intake",
     "inbox",
@@ -111,6 +113,7 @@ fn belongings(login: &str) -> Vec<Change> {
         Change::RetryAsked { portal: portal_key(login, "g1"), remote_id: remote_id("M1") },
         Change::MediaHosted(hosted(login, 1, 10)),
         Change::ChoicesSaved { login: login_id(login), choices: Choices::default() },
+        Change::ContactKeysSaved { portal: portal_key(login, "g1"), keys: ContactKeys::default() },
         Change::NoticeAdded { portal: portal_key(login, "g1"), about: "$1".to_owned() },
         Change::OutboxAdded { lane: portal_lane(login, "g1"), item: outbox_event("x") },
         Change::OutboxAdded { lane: Lane::Room(room("a")), item: outbox_envelope(login, "a") },

@@ -7,6 +7,7 @@ use causeway::{
         choices::Choices,
         ids::GhostKey,
         phone::Phone,
+        identity::{ContactKeys, IdentityPolicy},
     },
     port::{
         Retry, Storage as _,
@@ -31,6 +32,7 @@ on_both!(
     a_login_replaces_nothing,
     choices_are_a_logins_own_and_the_latest,
     a_day_is_counted_by_person_and_thing,
+    what_was_said_of_keys_is_not_overtaken,
     a_ghost_keeps_a_name_that_is_not_renewed,
     a_portal_moves_between_rooms,
     a_lookup_is_remembered_until_its_time,
@@ -108,13 +110,44 @@ async fn a_login_replaces_nothing(place: Place) {
     assert_eq!(storage.logins().await.unwrap().len(), 2);
 }
 
+async fn what_was_said_of_keys_is_not_overtaken(place: Place) {
+    let storage = place.open().await;
+    with_logins(&storage).await;
+    let portal = portal_key("l1", "g1");
+    let saved = |keys: &ContactKeys| {
+        vec![Change::ContactKeysSaved { portal: portal_key("l1", "g1"), keys: keys.clone() }]
+    };
+    assert_eq!(storage.contact_keys(&portal).await.unwrap(), ContactKeys::default());
+    let key = |byte| RemoteIdentityKey::from_bytes([byte; 32]);
+    let mut keys = ContactKeys {
+        pending: [(0, key(1)), (u16::MAX, key(2))].into(),
+        confirmed: [(3, key(3))].into(),
+        verified: Some(key(4)),
+        version: 0,
+    };
+    storage.commit(saved(&keys)).await.unwrap();
+    let failure = storage.commit(saved(&keys)).await.unwrap_err();
+    assert_eq!(failure.retry, Retry::Later);
+    keys.version = 1;
+    assert_eq!(storage.contact_keys(&portal).await.unwrap(), keys);
+    storage.commit(saved(&ContactKeys { version: 1, ..ContactKeys::default() })).await.unwrap();
+    let found = storage.contact_keys(&portal).await.unwrap();
+    assert_eq!(found, ContactKeys { version: 2, ..ContactKeys::default() });
+    storage.commit(vec![Change::LoginRemoved(login_id("l1"))]).await.unwrap();
+    assert_eq!(storage.contact_keys(&portal).await.unwrap(), ContactKeys::default());
+}
+
 async fn choices_are_a_logins_own_and_the_latest(place: Place) {
     let storage = place.open().await;
     with_logins(&storage).await;
     let (id, other) = (login_id("l1"), login_id("l2"));
     assert_eq!(storage.choices(&id).await.unwrap(), Choices::default());
-    for (read_receipts, typing) in [(false, true), (true, false), (false, false)] {
-        let choices = Choices { read_receipts, typing, ..Choices::default() };
+    for (read_receipts, typing, identity_changes) in [
+        (false, true, IdentityPolicy::Hold),
+        (true, false, IdentityPolicy::Block),
+        (false, false, IdentityPolicy::Notify),
+    ] {
+        let choices = Choices { read_receipts, typing, identity_changes };
         let saved = Change::ChoicesSaved { login: id.clone(), choices };
         storage.commit(vec![saved]).await.unwrap();
         assert_eq!(storage.choices(&id).await.unwrap(), choices);

@@ -166,6 +166,13 @@ class Party {
     return { plaintext: text(plaintext), preKeysLeft: this.preKeys.keys.byId.size };
   }
 
+  async fingerprint({ id, identity, theirId }) {
+    const number = signal.Fingerprint.new(
+      5200, 2, bytes(id), this.identities.own.getPublicKey(), bytes(theirId), publicKey(identity),
+    );
+    return { digits: number.displayableFingerprint().toString() };
+  }
+
   async sign({ message }) {
     return { signature: text(this.identities.own.sign(bytes(message))) };
   }
@@ -190,6 +197,7 @@ async function answer(request) {
     case 'establish': return party.establish(request);
     case 'encrypt': return party.encrypt(request);
     case 'decrypt': return party.decrypt(request);
+    case 'fingerprint': return party.fingerprint(request);
     case 'sign': return party.sign(request);
     default: throw new Error(`cannot do ${request.do}`);
   }
