@@ -39,3 +39,4 @@ pub mod sequence;
 pub mod status;
 pub mod text;
 pub mod typing;
+pub mod verification;

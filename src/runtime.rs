@@ -39,6 +39,7 @@ mod to_matrix;
 mod to_network;
 mod transition;
 mod typing;
+mod verifications;
 
 pub use blocklist::correct_blocklist;
 pub use chats::{Chats, Opened};
@@ -52,7 +53,9 @@ pub use hints::Hints;
 pub use identities::{Identities, SafetyNumber};
 pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};
-pub use logins::{LeaveOutcome, Logins, Overview, Quota, ReconnectOutcome, StartOutcome};
+pub use logins::{
+    CompareOutcome, LeaveOutcome, Logins, Overview, Quota, ReconnectOutcome, StartOutcome,
+};
 pub use management::{Asked, Commands};
 pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, WholeTurn};
 pub use outbox::Outbox;

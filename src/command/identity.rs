@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{bridged::Login, identity::IdentityPolicy, ids::PortalKey},
     port::room_cipher::{Fingerprints, PersonDevices},
-    runtime::SafetyNumber,
+    runtime::{CompareOutcome, SafetyNumber},
 };
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -20,6 +20,20 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "the safety number to compare with a contact; `verify bot` shows my own keys",
         audience: Audience::Users,
         answer: |bot, call| Box::pin(bot.verify(call)),
+    },
+    Command {
+        word: "match",
+        usage: "",
+        help: "the code that your Matrix client shows while you verify is the one that I show",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.codes(call, true)),
+    },
+    Command {
+        word: "differ",
+        usage: "",
+        help: "it is another one",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.codes(call, false)),
     },
     Command {
         word: "confirm",
@@ -41,6 +55,14 @@ const POLICY_USAGE: &str = "Please say `key-changes notify` to be told, `key-cha
     everything wait until you confirm, or `key-changes block` to block the contact.";
 const NO_KEYS_YET: &str = "there are no keys to compare yet. Write to each other first, then send \
     `verify` again.";
+const NOTHING_TO_COMPARE: &str = "There is no code to compare at the moment. Start the verification \
+    in your Matrix client: open my profile, or a contact's, and choose to verify by emoji.";
+const SEVERAL_CODES: &str = "There are several verifications at once, so I do not know which one you mean. \
+    Send `differ` to cancel all of them, and start one again.";
+const CODES_MATCH: &str =
+    "Good. As soon as your Matrix client has heard it from you too, it is done.";
+const CODES_DIFFER: &str = "I have cancelled it. Somebody may stand between us: do not write anything \
+    here that matters, and ask the operator of this bridge.";
 const DEVICES_UNKNOWN: &str = "I could not look at your Matrix devices just now.";
 const NO_CROSS_SIGNING: &str = "Your Matrix account has no cross-signing yet, so nobody can tell \
     your devices from a stranger's. Set it up in your Matrix client, where it is often called \
@@ -101,6 +123,16 @@ impl Bot {
             "{name}: verified. I remember that you compared, and tell you if their keys \
              change.{waited}"
         ))
+    }
+
+    async fn codes(&self, call: &Call<'_>, is_same: bool) -> Answered {
+        Ok(match (self.logins.compare(call.person, is_same).await?, is_same) {
+            (CompareOutcome::Nothing, _) => NOTHING_TO_COMPARE,
+            (CompareOutcome::Several, _) => SEVERAL_CODES,
+            (CompareOutcome::Said, true) => CODES_MATCH,
+            (CompareOutcome::Said, false) => CODES_DIFFER,
+        }
+        .to_owned())
     }
 
     async fn confirm(&self, call: &Call<'_>) -> Answered {

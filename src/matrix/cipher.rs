@@ -12,6 +12,7 @@ mod missed;
 mod prepare;
 mod receive;
 mod trust;
+mod verification;
 
 #[cfg(test)]
 mod tests;
@@ -27,12 +28,13 @@ use matrix_sdk_crypto::{CollectStrategy, DecryptionSettings, TrustRequirement};
 use ruma::{OwnedUserId, RoomId, UserId};
 use serde_json::Value;
 
-use self::machines::Machines;
+use self::{machines::Machines, verification::Flows};
 use super::client::MatrixHomeserver;
 use crate::{
     domain::{
         bridged::ActAs,
         item::{KeyChanges, RawEvent},
+        verification::{Answer, Verification},
     },
     port::{
         Failure, KeyStores, RoomCipher,
@@ -69,6 +71,7 @@ pub struct MatrixCipher {
     sharing_strategy: CollectStrategy,
     /// Users whose machine still has something to tell the homeserver.
     unflushed: Mutex<BTreeSet<ActAs>>,
+    flows: Mutex<Flows>,
 }
 
 impl fmt::Debug for MatrixCipher {
@@ -89,7 +92,8 @@ impl MatrixCipher {
         };
         let machines = Machines::new(Arc::clone(&homeserver), Arc::clone(&stores));
         let unflushed = Mutex::new(BTreeSet::new());
-        Self { homeserver, stores, machines, sharing_strategy, unflushed }
+        let flows = Mutex::default();
+        Self { homeserver, stores, machines, sharing_strategy, unflushed, flows }
     }
 }
 
@@ -148,6 +152,24 @@ impl RoomCipher for MatrixCipher {
 
     async fn devices_of(&self, person: &UserId) -> Result<PersonDevices, Failure> {
         self.devices_of_person(person).await
+    }
+
+    fn verification_news(&self) -> Vec<Verification> {
+        self.take_verification_news()
+    }
+
+    fn comparing(&self, person: &UserId) -> Vec<Verification> {
+        self.codes_shown_to(person)
+    }
+
+    async fn answer_verification(
+        &self,
+        who: &ActAs,
+        person: &UserId,
+        flow: &str,
+        answer: Answer,
+    ) -> Result<bool, Failure> {
+        self.answer_flow(who, person, flow, answer).await
     }
 
     async fn fingerprints(&self, who: &ActAs) -> Result<Fingerprints, Failure> {

@@ -13,6 +13,7 @@ use super::Failure;
 use crate::domain::{
     bridged::ActAs,
     item::{KeyChanges, RawEvent},
+    verification::{Answer, Verification},
 };
 
 /// What an encrypted event held, in memory only.
@@ -144,6 +145,22 @@ pub trait RoomCipher: Send + Sync {
 
     /// A person's devices, as the homeserver has them now.
     async fn devices_of(&self, person: &UserId) -> Result<PersonDevices, Failure>;
+
+    /// What people's verifications of our users came to since this was last asked: look after
+    /// [`receive`](Self::receive) and [`decrypt`](Self::decrypt).
+    fn verification_news(&self) -> Vec<Verification>;
+
+    /// The verifications in which a person has a code to compare.
+    fn comparing(&self, person: &UserId) -> Vec<Verification>;
+
+    /// `false` if there is no such verification (any more).
+    async fn answer_verification(
+        &self,
+        who: &ActAs,
+        person: &UserId,
+        flow: &str,
+        answer: Answer,
+    ) -> Result<bool, Failure>;
 
     async fn fingerprints(&self, who: &ActAs) -> Result<Fingerprints, Failure>;
 

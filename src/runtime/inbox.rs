@@ -31,6 +31,7 @@ use super::{
     stop::Stop,
     to_matrix::ToMatrix,
     to_network::ToNetwork,
+    verifications::Verifications,
 };
 use crate::{
     domain::{
@@ -61,6 +62,7 @@ pub struct Inbox {
     membership: Membership,
     management: Management,
     policies: Policies,
+    verifications: Verifications,
     speech: Speech,
     /// Lanes work up to this row: the key changes before it have reached the machines.
     bound: AtomicI64,
@@ -116,6 +118,7 @@ impl Inbox {
                 consents,
             ),
             policies: Policies::new(ports, hints, links),
+            verifications: Verifications::new(ports.clone(), hints.clone(), speech.clone()),
             management: Management::new(ports.clone(), commands, speech.clone()),
             to_network,
             speech,
@@ -142,7 +145,10 @@ impl Inbox {
                 _ => Err(Failure::never("an item in the lane of keys that is no key change")),
             };
             match ended {
-                Ok(()) => self.end(&row, Outcome::nothing()).await?,
+                Ok(()) => {
+                    self.verifications.attend().await;
+                    self.end(&row, Outcome::nothing()).await?;
+                }
                 Err(failure) if failure.retry == Retry::Later => return Err(failure),
                 Err(failure) => self.end(&row, set_aside(&failure)).await?,
             }
@@ -262,7 +268,9 @@ impl LaneWork for Inbox {
             if row.not_before > self.ports.clock.now() {
                 return Ok(Rest::Until(row.not_before));
             }
-            let outcome = match self.outcome(&row).await {
+            let outcome = self.outcome(&row).await;
+            self.verifications.attend().await;
+            let outcome = match outcome {
                 Ok(outcome) => outcome,
                 Err(failure) if failure.retry == Retry::Never => {
                     self.given_up(&row, &failure).await

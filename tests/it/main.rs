@@ -32,3 +32,4 @@ mod shield;
 mod signal_oracle;
 mod storage;
 mod support;
+mod verification;

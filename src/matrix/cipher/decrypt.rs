@@ -9,6 +9,7 @@ use super::{
     DECRYPTION, MatrixCipher,
     failure::{from_decryption, from_megolm, from_store},
     machines::Machine,
+    verification,
 };
 use crate::{
     domain::{bridged::ActAs, item::RawEvent},
@@ -54,6 +55,9 @@ impl MatrixCipher {
             .map_err(|_error| undecryptable("the plaintext is no JSON"))?;
         let event_type = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let content = event.get_mut("content").map(Value::take).unwrap_or_default();
+        if verification::is_of_flow(&event_type, &content) {
+            self.verify_in_room(&machine, room, &sender, &decrypted.event).await;
+        }
         Ok(Decrypted { sender, event_type, content, sender_verified })
     }
 

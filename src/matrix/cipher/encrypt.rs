@@ -28,19 +28,21 @@ impl MatrixCipher {
         readers: &[OwnedUserId],
         plain: Plain<'_>,
     ) -> Result<Value, Failure> {
-        let content = Raw::<AnyMessageLikeEventContent>::from_json(
-            serde_json::value::to_raw_value(plain.content)
-                .map_err(|_error| Failure::never("an event's content is no JSON"))?,
-        );
         let mut machine = self.machines.open(who).await?;
         self.share_room_key(&mut machine, room, readers).await?;
-        let encrypted = machine
-            .olm
-            .encrypt_room_event_raw(room, plain.event_type, &content)
-            .await
-            .map_err(from_megolm("encrypting an event"))?;
-        serde_json::from_str(encrypted.content.json().get())
-            .map_err(|_error| Failure::never("encrypting an event: the result is no JSON"))
+        encrypt_shared(&machine, room, plain).await
+    }
+
+    /// The same with a machine that is open and knows the readers' devices.
+    pub(super) async fn encrypt_for(
+        &self,
+        machine: &Machine,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+        plain: Plain<'_>,
+    ) -> Result<Value, Failure> {
+        self.share_with_known(machine, room, readers).await?;
+        encrypt_shared(machine, room, plain).await
     }
 
     /// Makes every device of the readers have the key of what is encrypted next.
@@ -57,8 +59,16 @@ impl MatrixCipher {
         let tracked = machine.olm.update_tracked_users(readers.iter().map(Deref::deref)).await;
         tracked.map_err(from_store("tracking the readers"))?;
         self.flush(machine).await?;
-        self.claim_sessions(machine, &readers).await?;
+        self.share_with_known(machine, room, &readers).await
+    }
 
+    async fn share_with_known(
+        &self,
+        machine: &Machine,
+        room: &RoomId,
+        readers: &[OwnedUserId],
+    ) -> Result<(), Failure> {
+        self.claim_sessions(machine, readers).await?;
         let settings = EncryptionSettings {
             // Readers must not pass the key on to whoever is invited later (MSC3061).
             history_visibility: HistoryVisibility::Invited,
@@ -75,4 +85,23 @@ impl MatrixCipher {
         }
         Ok(())
     }
+}
+
+/// With the room key that was shared.
+async fn encrypt_shared(
+    machine: &Machine,
+    room: &RoomId,
+    plain: Plain<'_>,
+) -> Result<Value, Failure> {
+    let content = Raw::<AnyMessageLikeEventContent>::from_json(
+        serde_json::value::to_raw_value(plain.content)
+            .map_err(|_error| Failure::never("an event's content is no JSON"))?,
+    );
+    let encrypted = machine
+        .olm
+        .encrypt_room_event_raw(room, plain.event_type, &content)
+        .await
+        .map_err(from_megolm("encrypting an event"))?;
+    serde_json::from_str(encrypted.content.json().get())
+        .map_err(|_error| Failure::never("encrypting an event: the result is no JSON"))
 }

@@ -11,7 +11,6 @@ use ruma::{
     OwnedUserId, TransactionId,
     api::client::{
         keys::{claim_keys, get_keys},
-        message::send_message_event,
         to_device::send_event_to_device,
     },
 };
@@ -167,16 +166,8 @@ impl MatrixCipher {
                 let response = api.call("uploading signatures", identity, request.clone()).await?;
                 machine.olm.mark_request_as_sent(id, &response).await
             }
-            // Only an interactive verification in a room asks for this, and we start none.
             AnyOutgoingRequest::RoomMessage(message) => {
-                let request = send_message_event::v3::Request::new(
-                    message.room_id.clone(),
-                    message.txn_id.clone(),
-                    &*message.content,
-                )
-                .map_err(|error| Failure::never("a verification message").because(error))?;
-                let response = api.call("verifying", identity, request).await?;
-                machine.olm.mark_request_as_sent(id, &response).await
+                return self.send_in_room(machine, message).await;
             }
         };
         marked.map_err(from_olm("marking a request as sent"))

@@ -107,7 +107,7 @@ impl MatrixCipher {
         marked.map_err(from_olm("marking an identity as published"))
     }
 
-    async fn upload_signatures(
+    pub(super) async fn upload_signatures(
         &self,
         machine: &Machine,
         request: upload_signatures::v3::Request,

@@ -13,7 +13,7 @@ use ruma::{
 };
 use serde_json::Value;
 
-use super::{DECRYPTION, MatrixCipher, failure::from_olm, machines::Machine};
+use super::{DECRYPTION, MatrixCipher, failure::from_olm, machines::Machine, verification};
 use crate::{
     domain::{bridged::ActAs, item::KeyChanges},
     matrix::client::MatrixHomeserver,
@@ -60,6 +60,7 @@ impl MatrixCipher {
 
     /// Hands a portion to its machine, which has saved it when this returns.
     pub(super) async fn feed(&self, machine: &Machine, portion: Portion) -> Result<(), Failure> {
+        let verifying = verification::senders(&portion.to_device);
         let changes = EncryptionSyncChanges {
             to_device_events: portion.to_device,
             changed_devices: &portion.device_lists,
@@ -69,6 +70,11 @@ impl MatrixCipher {
         };
         let received = machine.olm.receive_sync_changes(changes, &DECRYPTION).await;
         received.map_err(from_olm("receiving key changes"))?;
+        for person in verifying {
+            if let Err(failure) = self.attend(machine, &person).await {
+                tracing::warn!(%failure, "a verification does not go on");
+            }
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use causeway::{
         ids::GhostKey,
         item::{KeyChanges, OutboundEvent, RawEvent},
         status::STATUS,
+        verification::{Answer, Verification},
     },
     port::{
         Failure, Homeserver, RoomCipher,
@@ -621,6 +622,24 @@ impl RoomCipher for FakeHomeserver {
         };
         let devices = vec![device("PHONE", true), device("TABLET", false)];
         Ok(PersonDevices { has_identity: true, devices })
+    }
+
+    fn verification_news(&self) -> Vec<Verification> {
+        Vec::new()
+    }
+
+    fn comparing(&self, _person: &UserId) -> Vec<Verification> {
+        Vec::new()
+    }
+
+    async fn answer_verification(
+        &self,
+        _who: &ActAs,
+        _person: &UserId,
+        _flow: &str,
+        _answer: Answer,
+    ) -> Result<bool, Failure> {
+        Ok(false)
     }
 
     async fn fingerprints(&self, _who: &ActAs) -> Result<Fingerprints, Failure> {
