@@ -158,6 +158,7 @@ async fn a_paused_contact_waits_and_a_blocked_one_does_not() {
     stage.until("the network to know", || stage.network.blocked().is_empty()).await;
     stage.network.contact_writes("four");
     stage.until("a request", || stage.homeserver.invites().len() == 2).await;
+    stage.pass(Duration::from_secs(1)).await;
     let list = stage.ask("contacts").await;
     assert!(list.contains("Anna – asked to write to you"), "{list}");
 }
@@ -173,6 +174,7 @@ async fn without_a_standing_consent_no_way_leads_through() {
     let own = stage.text(&room, "sent");
     stage.push(vec![own], &[KEY]).await;
     stage.until("it to arrive", || stage.screen() == ["sent"]).await;
+    stage.pass(Duration::from_secs(1)).await;
     let sent = stage.network.envelopes()[0].0.clone();
     let theirs = stage.homeserver.shown_ids().remove(0);
     let (noticed, typings) = (stage.noticed(), stage.homeserver.typings());
@@ -284,6 +286,7 @@ async fn strangers_at_the_limit_and_one_past_it() {
     stage.storage().commit(answered).await.unwrap();
     stage.network.contact_writes("the last");
     stage.until("an invite", || stage.homeserver.invites().len() == 1).await;
+    stage.pass(Duration::from_secs(1)).await;
     assert_eq!(stage.contact_state().await, ContactState::Requested);
 }
 
