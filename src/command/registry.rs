@@ -60,8 +60,8 @@ fn commands() -> impl Iterator<Item = &'static Command> {
         data::COMMANDS,
         admin::COMMANDS,
     ]
-        .into_iter()
-        .flatten()
+    .into_iter()
+    .flatten()
 }
 
 fn commands_for(permission: Permission) -> impl Iterator<Item = &'static Command> {

@@ -38,9 +38,7 @@ use crate::{
     },
     port::{
         Failure, KeyStores, RoomCipher,
-        room_cipher::{
-            DecryptFailure, Decrypted, Fingerprints, PersonDevices, Plain, Unloaded,
-        },
+        room_cipher::{DecryptFailure, Decrypted, Fingerprints, PersonDevices, Plain, Unloaded},
     },
 };
 

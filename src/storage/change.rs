@@ -3,8 +3,7 @@
 use super::{
     choices, contact, contact_keys, counter,
     database::{UnitOfWork, Verdict, Writer},
-    day_usage,
-    erasure,
+    day_usage, erasure,
     error::Error,
     ghost, hosted_media, inbox, ledger, login, lookup, management_room, message, notice, outbox,
     part, portal, prekey, reaction, reading, session, setting,

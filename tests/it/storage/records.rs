@@ -5,9 +5,9 @@ use causeway::{
         allowance::{Counted, Day, DayUsage},
         bridged::{Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
+        identity::{ContactKeys, IdentityPolicy},
         ids::GhostKey,
         phone::Phone,
-        identity::{ContactKeys, IdentityPolicy},
     },
     port::{
         Retry, Storage as _,
