@@ -112,6 +112,10 @@ impl BridgeState {
             ConnectionState::Refused { reason } => (StateEvent::BadCredentials, Some(reason)),
             ConnectionState::Replaced => (StateEvent::BadCredentials, Some(REPLACED.to_owned())),
             ConnectionState::Lapsed => (StateEvent::BadCredentials, Some(LAPSED.to_owned())),
+            ConnectionState::Paused => (
+                StateEvent::BadCredentials,
+                Some("You may not use this bridge at the moment: ask its operator.".to_owned()),
+            ),
         };
         Self { state_event, timestamp, message }
     }

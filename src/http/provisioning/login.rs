@@ -344,6 +344,9 @@ impl ProvisioningFace {
             ),
             ConnectionState::Replaced => REPLACED.to_owned(),
             ConnectionState::Lapsed => LAPSED.to_owned(),
+            ConnectionState::Paused => {
+                "You may not use this bridge at the moment: ask its operator.".to_owned()
+            }
         };
         self.processes.end(id);
         Err(Refusal::bad_state(refused))
