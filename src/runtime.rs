@@ -54,7 +54,8 @@ pub use identities::{Identities, SafetyNumber};
 pub use inbox::Inbox;
 pub use intake::{Answer, Intake, Transaction};
 pub use logins::{
-    CompareOutcome, LeaveOutcome, Logins, Overview, Quota, ReconnectOutcome, StartOutcome,
+    CompareOutcome, LeaveOutcome, Logins, Overview, Quota, ReconnectOutcome, ReportOutcome,
+    StartOutcome,
 };
 pub use management::{Asked, Commands};
 pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, WholeTurn};

@@ -14,7 +14,7 @@ use crate::{
         consent::{ContactEvent, ContactState},
     },
     port::network::Resolved,
-    runtime::Opened,
+    runtime::{Opened, ReportOutcome},
 };
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -60,6 +60,13 @@ pub(super) const COMMANDS: &[Command] = &[
         audience: Audience::Users,
         answer: |bot, call| Box::pin(bot.unblock(call)),
     },
+    Command {
+        word: "report",
+        usage: "<contact>",
+        help: "tell WhatsApp that a contact misbehaves; what they wrote is not told",
+        audience: Audience::Users,
+        answer: |bot, call| Box::pin(bot.report(call)),
+    },
 ];
 
 const NOT_ON_NETWORK: &str =
@@ -68,6 +75,8 @@ const NOT_OPTED_IN: &str = "That number is on WhatsApp, but its owner has not sw
     third-party chats. Ask them to: WhatsApp → Settings → Account → Third-party chats.";
 const BLOCKED: &str = "You have blocked that contact. Send `unblock` and the number first, then \
     `start` again.";
+const NOT_REPORTED: &str = "You are not connected to WhatsApp at the moment, so nothing was reported. \
+    Please try again in a minute.";
 const NOBODY_YET: &str = "Nobody yet. Send `start` and a phone number to write to somebody.";
 
 impl Bot {
@@ -121,6 +130,23 @@ impl Bot {
 
     async fn unblock(&self, call: &Call<'_>) -> Answered {
         self.move_contact(call, "unblock", ContactEvent::Unblocked).await
+    }
+
+    async fn report(&self, call: &Call<'_>) -> Answered {
+        let Some(login) = self.logins.of(call.person).await? else {
+            return Ok(LOGIN_FIRST.to_owned());
+        };
+        let (portal, name) = match self.named(&login.id, call.rest).await? {
+            Named::One { portal, name } => (portal, name),
+            other => return Ok(contact::asked_again(&other, "report")),
+        };
+        Ok(match self.logins.report(&login, &portal.ghost, call.event).await? {
+            ReportOutcome::Reported => format!(
+                "{name}: reported to WhatsApp. You still hear from each other; `block {name}` ends \
+                 that."
+            ),
+            ReportOutcome::NotConnected => NOT_REPORTED.to_owned(),
+        })
     }
 
     async fn move_contact(&self, call: &Call<'_>, word: &str, event: ContactEvent) -> Answered {

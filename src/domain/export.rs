@@ -64,6 +64,8 @@ pub struct ExportedLogin {
     pub whatsapp_id: Option<String>,
     pub read_receipts: bool,
     pub typing: bool,
+    /// What becomes of a contact whose keys change.
+    pub key_changes: &'static str,
 }
 
 #[derive(Clone, PartialEq, Serialize)]
@@ -121,7 +123,7 @@ pub struct KnownContact {
 
 impl ExportedLogin {
     pub fn new(login: &Login, choices: Choices, since: Option<Timestamp>) -> Self {
-        let Choices { read_receipts, typing } = choices;
+        let Choices { read_receipts, typing, identity_changes } = choices;
         Self {
             id: login.id.0.clone(),
             state: state(login.state),
@@ -129,6 +131,7 @@ impl ExportedLogin {
             whatsapp_id: login.network_id.as_ref().map(|id| id.0.clone()),
             read_receipts,
             typing,
+            key_changes: identity_changes.name(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Logins: a person comes with their consent, stays connected, and leaves with their keys deleted.
 
 mod oversight;
+mod report;
 
 pub use oversight::{Overview, Quota};
+pub use report::ReportOutcome;
 
 use std::{
     collections::BTreeSet,

@@ -4,6 +4,7 @@ use causeway::{
     domain::{
         bridged::{Direction, Reaction},
         choices::Choices,
+        consent::ContactState,
         identity::ContactKeys,
         ids::Lane,
         item::{Destination, OutboxItem},
@@ -67,7 +68,7 @@ async fn changes_stand_together_in_any_order(place: Place) {
     assert!(storage.portal(&portal_key("l1", "g1")).await.unwrap().is_some());
 }
 
-const TABLES_WITH_LOGIN: [&str; 13] = [
+const TABLES_WITH_LOGIN: [&str; 15] = [
     "prekey",
     "portal",
     "session",
@@ -77,6 +78,7 @@ const TABLES_WITH_LOGIN: [&str; 13] = [
     "retry",
     "hosted_media",
     "choices",
+    "contact",
     "contact_keys",
     "notice",
     "intake",
@@ -113,6 +115,12 @@ fn belongings(login: &str) -> Vec<Change> {
         Change::RetryAsked { portal: portal_key(login, "g1"), remote_id: remote_id("M1") },
         Change::MediaHosted(hosted(login, 1, 10)),
         Change::ChoicesSaved { login: login_id(login), choices: Choices::default() },
+        Change::ContactMoved {
+            portal: portal_key(login, "g1"),
+            from: ContactState::Unknown,
+            to: ContactState::Approved,
+            at: 5,
+        },
         Change::ContactKeysSaved { portal: portal_key(login, "g1"), keys: ContactKeys::default() },
         Change::NoticeAdded { portal: portal_key(login, "g1"), about: "$1".to_owned() },
         Change::OutboxAdded { lane: portal_lane(login, "g1"), item: outbox_event("x") },
@@ -135,12 +143,12 @@ async fn a_removed_login_leaves_no_row(place: Place) {
         let before: i64 = sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&raw).await.unwrap();
         assert!(before > 0, "{table} held nothing to remove");
     }
-    // A new table with a login must be added above, or this finds it.
+    // A new table with a login must be added above, or this finds it. The ledger outlives a login.
     let with_login: i64 = sqlx::query_scalar(AssertSqlSafe(tables_with_login(&place.url)))
         .fetch_one(&raw)
         .await
         .unwrap();
-    assert_eq!(with_login, i64::try_from(TABLES_WITH_LOGIN.len()).unwrap());
+    assert_eq!(with_login, i64::try_from(TABLES_WITH_LOGIN.len() + 1).unwrap());
     storage.commit(vec![Change::LoginRemoved(login_id("l1"))]).await.unwrap();
     for table in TABLES_WITH_LOGIN {
         let query = format!(

@@ -10,6 +10,7 @@ use causeway::{
         consent::{Act, ContactState, Entry},
         erasure::{Erasure, Meeting},
         export::Tally,
+        identity::ContactKeys,
         ids::{Lane, PortalKey},
         item::{InboxItem, KeyChanges, OutboundEvent, OutboxItem},
     },
@@ -46,8 +47,8 @@ on_both!(
 );
 
 /// Of these a person has no row: what belongs to nobody, and the keys of our own users, which are theirs.
-const NOBODYS: [&str; 6] =
-    ["counter", "seal_check", "setting", "key_value", "key_lease", "key_secret"];
+const NOBODYS: [&str; 7] =
+    ["counter", "seal_check", "setting", "lookup", "key_value", "key_lease", "key_secret"];
 
 /// What is used up, and not by whom.
 const MOVES_ON: [&str; 2] = ["counter.last", "counter.name"];
@@ -107,7 +108,7 @@ impl Life {
             target: remote_id("target"),
             remote_id: remote_id("reaction"),
         };
-        let choices = Choices { read_receipts: false, typing: true };
+        let choices = Choices { read_receipts: false, ..Choices::default() };
         changes.extend([
             Change::ChoicesSaved { login: login_id(self.login), choices },
             Change::PreKeysAdded { login: login_id(self.login), prekeys: vec![prekey(1, 1)] },
@@ -118,6 +119,13 @@ impl Life {
             },
             Change::MessageAdded(message("first")),
             Change::MessageAdded(message("second")),
+            Change::PartShown {
+                portal: portal.clone(),
+                remote_id: remote_id(&format!("first-{}", self.name)),
+                number: 0,
+                event: event(&format!("part-{}", self.name)),
+            },
+            Change::ContactKeysSaved { portal: portal.clone(), keys: ContactKeys::default() },
             Change::ReactionSaved(reaction),
             Change::DayUsageAdded {
                 person: who.clone(),

@@ -175,7 +175,7 @@ async fn debug_tells_nothing(place: Place) {
     let shown = format!("{storage:?} {store:?}");
     let key = format!("{:?}", super::place::MASTER_KEY);
     assert!(!shown.contains(key.trim_matches(['[', ']'])));
-    let ghost = storage.ghost(&super::samples::ghost_key("g1")).await.unwrap();
+    let ghost = storage.ghost(&ghost_key("g1")).await.unwrap();
     let keys = storage.login_keys(&login_id("l1")).await.unwrap();
     let shown = format!("{ghost:?} {keys:?}");
     assert!(!shown.contains(CANARY) && !shown.contains("Zoë"), "{shown}");
