@@ -116,8 +116,16 @@ async fn two_connections_with_one_identity_do_not_drive_each_other_out() -> Resu
 
 /// What may stay when a person has left: what they agreed to and when, where they spoke with the bot, what belongs to
 /// no person, and the keys of ghosts and the bot, which are Matrix users of the bridge's own.
-const STAYS: [&str; 7] =
-    ["_sqlx_migrations", "counter", "ghost", "ledger", "management_room", "seal_check", "setting"];
+const STAYS: [&str; 8] = [
+    "_sqlx_migrations",
+    "counter",
+    "ghost",
+    "ledger",
+    "management_room",
+    "room",
+    "seal_check",
+    "setting",
+];
 
 async fn names(database: &AnyPool, query: String) -> Result<Vec<String>> {
     let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(database).await?;

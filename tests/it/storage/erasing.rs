@@ -135,6 +135,18 @@ impl Life {
             },
             Change::NoticeAdded { portal: portal.clone(), about: format!("$of-{}", self.name) },
             Change::RetryAsked { portal: portal.clone(), remote_id: remote_id("again") },
+            Change::PartShown {
+                portal: portal.clone(),
+                remote_id: remote_id("long"),
+                number: 1,
+                event: event(&format!("part-{}", self.name)),
+            },
+            Change::DayUsageAdded {
+                person: who.clone(),
+                day: Day(7),
+                what: Counted::Contacts,
+                amount: 2,
+            },
             Change::MediaHosted(hosted(self.login, 1, 99)),
             Change::OutboxAdded {
                 lane: Lane::Portal(portal.clone()),
