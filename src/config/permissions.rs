@@ -97,7 +97,7 @@ impl Section for Entries {
             r#""@admin:example.org" = "admin""#,
             r#""*.example.org" = { level = "user", logins = 50, contacts_a_day = 10, messages_a_minute = 30, media_bytes_a_day = 100_000_000 }"#,
             r#""*" = "block""#,
-            r##"policy_rooms = ["#deny-list:example.org"]"##,
+            r##""policy_rooms" = ["#deny-list:example.org"]"##,
         ]),
     };
 

@@ -141,7 +141,7 @@ fn every_mistake_is_found_at_once_with_its_path() {
         "*.example.org" = { level = "user", contacts = 3 }
         "*.example.com" = { level = "user", contacts_a_day = 0 }
         "*" = { logins = 3 }
-        policy_rooms = ["!room"]
+        policy_rooms = ["room"]
         [limits]
         messages_a_minute = 0
         [proxy]
