@@ -135,19 +135,10 @@ fn every_mistake_is_found_at_once_with_its_path() {
         [media.s3]
         endpoint = "s3.example.org"
         secret = "x"
-        [permissions]
-        "alice" = "king"
-        "@alice" = "user"
-        "*.example.org" = { level = "user", contacts = 3 }
-        "*.example.com" = { level = "user", contacts_a_day = 0 }
-        "*" = { logins = 3 }
-        policy_rooms = ["room"]
-        [limits]
-        messages_a_minute = 0
         [proxy]
         x = 1
     "#;
-    insta::assert_snapshot!(resolve(text).unwrap_err().join("\n"), @r##"
+    insta::assert_snapshot!(resolve(text).unwrap_err().join("\n"), @r#"
     master_key: must be 32 bytes in base64, for example from `openssl rand -base64 32`
     proxy: is not a key here: remove it
     homeserver.url: must be an address like "https://host.name", without user, query or fragment
@@ -172,6 +163,26 @@ fn every_mistake_is_found_at_once_with_its_path() {
     media.quota_bytes: must be a whole number, at least 1
     media.s3.endpoint: must be an address like "https://host.name", without user, query or fragment
     media.s3.secret: is not a key here: did you mean `secret_access_key`?
+    log: must be a section: write `[log]` on a line
+    "#);
+}
+
+#[test]
+fn every_mistake_about_people_is_found_at_once() {
+    let text = format!(
+        r#"{LEAST}
+        [permissions]
+        "alice" = "king"
+        "@alice" = "user"
+        "*.example.org" = {{ level = "user", contacts = 3 }}
+        "*.example.com" = {{ level = "user", contacts_a_day = 0 }}
+        "*" = {{ logins = 3 }}
+        policy_rooms = ["room"]
+        [limits]
+        messages_a_minute = 0
+    "#
+    );
+    insta::assert_snapshot!(resolve(&text).unwrap_err().join("\n"), @r##"
     permissions."*": must be "user", "admin" or "block", or `{ level = "user", … }` with `logins`, `contacts_a_day`, `messages_a_minute` or `media_bytes_a_day`
     permissions."*.example.com": `contacts_a_day` must be a whole number, at least 1
     permissions."*.example.org": must be "user", "admin" or "block", or `{ level = "user", … }` with `logins`, `contacts_a_day`, `messages_a_minute` or `media_bytes_a_day`
@@ -179,7 +190,6 @@ fn every_mistake_is_found_at_once_with_its_path() {
     permissions."alice": must be one of "block", "user", "admin"
     permissions.policy_rooms: must be a list of rooms like ["#deny-list:example.org"]
     limits.messages_a_minute: must be a whole number, at least 1
-    log: must be a section: write `[log]` on a line
     "##);
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ruma::{EventId, OwnedEventId};
+use ruma::{EventId, OwnedEventId, OwnedUserId};
 
 use super::{bridged::Timestamp, ids::LoginId, limits};
 
@@ -64,6 +64,15 @@ impl Day {
     pub fn ends_at(self) -> Timestamp {
         self.0.saturating_add(1).saturating_mul(DAY_MS)
     }
+}
+
+/// Something that a person did and that is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedToday {
+    pub person: OwnedUserId,
+    pub day: Day,
+    pub what: Counted,
+    pub amount: u64,
 }
 
 /// What a person did on one day.

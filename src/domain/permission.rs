@@ -185,7 +185,7 @@ mod tests {
         assert!(!rules.has_room(alice, &[bob.clone(), carol.clone()]));
         assert!(rules.has_room(&dora, &[bob.clone(), carol.clone()]));
         rules.logins = 2;
-        assert!(rules.has_room(&dora, &[bob.clone()]));
+        assert!(rules.has_room(&dora, std::slice::from_ref(&bob)));
         assert!(!rules.has_room(&dora, &[bob, carol]));
     }
 }

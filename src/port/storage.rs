@@ -13,7 +13,7 @@ use ruma::{DeviceId, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, Us
 use super::{Failure, network::LoginKeys};
 use crate::{
     domain::{
-        allowance::{Counted, Day, DayUsage},
+        allowance::{Day, DayUsage, UsedToday},
         bridged::{
             Contact, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Reaction,
             Timestamp,
@@ -81,12 +81,7 @@ pub enum Change {
 
     /// A person did so much of something on a day. Belongs into the commit of what is counted. What
     /// anybody did before that day is forgotten.
-    DayUsageAdded {
-        person: OwnedUserId,
-        day: Day,
-        what: Counted,
-        amount: u64,
-    },
+    DayUsageAdded(UsedToday),
 
     ChoicesSaved {
         login: LoginId,

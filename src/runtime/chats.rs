@@ -8,7 +8,7 @@ use ruma::{EventId, OwnedRoomId, OwnedUserId, RoomId};
 use super::{consents::Consents, ports::Ports, rooms::Rooms, speech::Speech};
 use crate::{
     domain::{
-        allowance::{Counted, Day, until_in_words},
+        allowance::{Counted, Day, UsedToday, until_in_words},
         bridged::{ActAs, Login, Portal, Timestamp},
         consent::{ContactEvent, ContactState},
         ids::{Lane, PortalKey, RemoteUser},
@@ -122,12 +122,9 @@ impl Chats {
     }
 
     fn counted(&self, login: &Login, from: ContactState) -> Option<Change> {
-        (from == ContactState::Unknown).then(|| Change::DayUsageAdded {
-            person: login.person.clone(),
-            day: Day::of(self.ports.clock.now()),
-            what: Counted::Contacts,
-            amount: 1,
-        })
+        let (person, what) = (login.person.clone(), Counted::Contacts);
+        let used = UsedToday { person, day: Day::of(self.ports.clock.now()), what, amount: 1 };
+        (from == ContactState::Unknown).then_some(Change::DayUsageAdded(used))
     }
 
     fn key(&self, login: &Login, user: &RemoteUser) -> PortalKey {

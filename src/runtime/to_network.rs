@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
-        allowance::{Counted, Day},
+        allowance::{Counted, Day, UsedToday},
         bridged::{
             ActAs, Delivery, Direction, Ghost, Login, LoginState, Message, Portal, Timestamp,
         },
@@ -429,7 +429,7 @@ fn counted(parties: &Parties, hosted: &Change) -> Option<Change> {
     let Change::MediaHosted(media) = hosted else { return None };
     let (person, day) = (parties.login.person.clone(), Day::of(media.hosted_at));
     let (what, amount) = (Counted::MediaBytes, media.length);
-    Some(Change::DayUsageAdded { person, day, what, amount })
+    Some(Change::DayUsageAdded(UsedToday { person, day, what, amount }))
 }
 
 fn envelope(

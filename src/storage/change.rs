@@ -77,9 +77,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
         }
         Change::LoginStateSet { login, state } => login::set_state(writer, login, *state).await,
         Change::LoginRemoved(login) => login::remove(writer, login).await,
-        Change::DayUsageAdded { person, day, what, amount } => {
-            day_usage::add(writer, person, *day, *what, *amount).await
-        }
+        Change::DayUsageAdded(used) => day_usage::add(writer, used).await,
         Change::ChoicesSaved { login, choices } => choices::save(writer, login, *choices).await,
         Change::GhostSaved(ghost) => ghost::save(writer, ghost).await,
         Change::PortalSaved(portal) => portal::save(writer, portal).await,

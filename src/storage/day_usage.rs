@@ -6,15 +6,10 @@ use super::{
     database::{Database, Writer},
     error::Error,
 };
-use crate::domain::allowance::{Counted, Day, DayUsage};
+use crate::domain::allowance::{Counted, Day, DayUsage, UsedToday};
 
-pub(super) async fn add(
-    writer: &mut Writer<'_>,
-    person: &UserId,
-    Day(day): Day,
-    what: Counted,
-    amount: u64,
-) -> Result<(), Error> {
+pub(super) async fn add(writer: &mut Writer<'_>, used: &UsedToday) -> Result<(), Error> {
+    let UsedToday { person, day: Day(day), what, amount } = used;
     // Nobody asks about a day that has passed.
     sqlx::query("delete from day_usage where day < $1")
         .bind(day)
@@ -29,7 +24,7 @@ pub(super) async fn add(
     .bind(day)
     .bind(what.name())
     // Nothing is as much as that; a limit refused it long before.
-    .bind(i64::try_from(amount).unwrap_or(i64::MAX))
+    .bind(i64::try_from(*amount).unwrap_or(i64::MAX))
     .execute(&mut *writer.conn)
     .await?;
     Ok(())

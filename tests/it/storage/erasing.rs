@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use causeway::{
     domain::{
-        allowance::{Counted, Day},
+        allowance::{Counted, Day, UsedToday},
         bridged::{ActAs, Direction, Message, Portal, Reaction, Timestamp},
         choices::Choices,
         consent::{Act, ContactState, Entry},
@@ -119,20 +119,8 @@ impl Life {
             },
             Change::MessageAdded(message("first")),
             Change::MessageAdded(message("second")),
-            Change::PartShown {
-                portal: portal.clone(),
-                remote_id: remote_id(&format!("first-{}", self.name)),
-                number: 0,
-                event: event(&format!("part-{}", self.name)),
-            },
             Change::ContactKeysSaved { portal: portal.clone(), keys: ContactKeys::default() },
             Change::ReactionSaved(reaction),
-            Change::DayUsageAdded {
-                person: who.clone(),
-                day: Day::of(5),
-                what: Counted::Contacts,
-                amount: 1,
-            },
             Change::NoticeAdded { portal: portal.clone(), about: format!("$of-{}", self.name) },
             Change::RetryAsked { portal: portal.clone(), remote_id: remote_id("again") },
             Change::PartShown {
@@ -141,12 +129,12 @@ impl Life {
                 number: 1,
                 event: event(&format!("part-{}", self.name)),
             },
-            Change::DayUsageAdded {
+            Change::DayUsageAdded(UsedToday {
                 person: who.clone(),
                 day: Day(7),
                 what: Counted::Contacts,
                 amount: 2,
-            },
+            }),
             Change::MediaHosted(hosted(self.login, 1, 99)),
             Change::OutboxAdded {
                 lane: Lane::Portal(portal.clone()),

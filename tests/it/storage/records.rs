@@ -2,7 +2,7 @@
 
 use causeway::{
     domain::{
-        allowance::{Counted, Day, DayUsage},
+        allowance::{Counted, Day, DayUsage, UsedToday},
         bridged::{Delivery, Direction, Ghost, Login, LoginState, Reaction},
         choices::Choices,
         identity::{ContactKeys, IdentityPolicy},
@@ -159,11 +159,8 @@ async fn choices_are_a_logins_own_and_the_latest(place: Place) {
 
 async fn a_day_is_counted_by_person_and_thing(place: Place) {
     let storage = place.open().await;
-    let added = |name: &str, day: i64, what: Counted, amount: u64| Change::DayUsageAdded {
-        person: person(name),
-        day: Day(day),
-        what,
-        amount,
+    let added = |name: &str, day: i64, what: Counted, amount: u64| {
+        Change::DayUsageAdded(UsedToday { person: person(name), day: Day(day), what, amount })
     };
     let used = async |name: &str, day: i64| {
         let DayUsage { contacts, media_bytes } =
