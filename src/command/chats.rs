@@ -170,7 +170,7 @@ fn described_opening(opened: Opened, before: Option<&RoomId>) -> String {
     match opened {
         Opened::Ready(portal) => {
             let said = if before.is_some() && before == portal.room.as_deref() {
-                "You have this chat already: write there."
+                "The chat is ready, and you are in it already: write there."
             } else {
                 "The chat is ready: accept the invite and write there."
             };

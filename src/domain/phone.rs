@@ -168,7 +168,8 @@ fn international(digits: &str) -> Result<Phone, WrongNumber> {
 fn national(digits: &str, Region(id): Region) -> Result<Phone, WrongNumber> {
     let plan = DATABASE.by_id(id.as_ref()).ok_or(WrongNumber::NoCountryCode)?;
     let without_prefix = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix));
-    let plans = Plans(vec![plan]);
+    // Ranges of a smaller neighbor may be dialed as those of the region.
+    let plans = Plans(DATABASE.by_code(&plan.country_code()).unwrap_or_else(|| vec![plan]));
     let candidates = [without_prefix, Some(digits)];
     if candidates.into_iter().flatten().any(|number| plans.knows(number)) {
         return plans.number(plan.country_code(), candidates);
@@ -240,7 +241,7 @@ impl Plans {
         }
     }
 
-    /// What can be called from abroad.
+    /// Whatever somebody may have an app for: not pagers, not the short numbers of companies.
     fn kinds(&self) -> impl Iterator<Item = &'static Descriptor> {
         self.0.iter().flat_map(|plan| {
             let kinds = plan.descriptors();
@@ -252,8 +253,6 @@ impl Plans {
                 kinds.toll_free(),
                 kinds.shared_cost(),
                 kinds.premium_rate(),
-                kinds.uan(),
-                kinds.pager(),
             ]
             .into_iter()
             .flatten()

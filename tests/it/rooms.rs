@@ -126,7 +126,7 @@ async fn a_second_start_leads_to_the_first_room() -> Result<()> {
         let (_, topic) = state(&world, &alice, room.room_id(), "m.room.topic").await?;
         ensure!(topic["topic"].as_str().is_some_and(|it| it.contains("operates")), "{topic}");
 
-        let words = ["have this chat already", room.room_id().as_str()];
+        let words = ["in it already", room.room_id().as_str()];
         alice.asks(&management, &format!("start {PHONE}"), &words).await?;
         let other = alice.create_chat_with(&ghost).await?;
         alice.reads_words(other.room_id(), &["already", room.room_id().as_str()]).await?;
@@ -198,7 +198,7 @@ async fn a_chat_goes_along_with_a_room_upgrade() -> Result<()> {
         bruno.says(alice.id(), "nice place").await?;
         must_be_clean(&alice.reads(new.room_id(), "nice place").await?)?;
         sees_leaving(&world, &alice, old.room_id(), &ghost).await?;
-        let words = ["have this chat already", new.room_id().as_str()];
+        let words = ["in it already", new.room_id().as_str()];
         alice.asks(&management, &format!("start {PHONE}"), &words).await?;
         Ok(())
     };
