@@ -35,6 +35,7 @@ mod provisioning;
 mod receipts;
 mod replacing;
 mod rules;
+mod session;
 mod stage;
 mod surroundings;
 mod trouble;
