@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_contact_is_shown_whole() {
         let shown =
-            serde_json::to_value(ExportedContact::from(contact(1_795_445_100_000))).unwrap();
+            serde_json::to_value(ExportedContact::from(contact(1_795_447_500_000))).unwrap();
         let expected = json!({
             "ghost": "g1", "matrix_id": "@whatsapp_g1:example.org", "name": "Anna",
             "whatsapp_id": "33612345678@s.whatsapp.net", "consent": "paused",

@@ -296,7 +296,7 @@ async fn a_request_that_nobody_answers_ends_and_may_be_made_again() {
     stage.log_in().await;
     stage.is_asked(&["hello"]).await;
     let portal = stage.portal_key().await;
-    stage.clock.advance(limits::REQUEST_KEPT - Duration::from_mins(1));
+    stage.clock.advance(limits::REQUEST_KEPT.saturating_sub(Duration::from_mins(1)));
     stage.pass(Duration::from_secs(1)).await;
     assert_eq!(stage.contact_state().await, ContactState::Requested);
     stage.clock.advance(Duration::from_mins(1) + limits::CLEAN_EVERY);
