@@ -87,7 +87,7 @@ impl ContactKeys {
     #[must_use]
     pub fn confirmed(&self) -> Self {
         let (confirmed, pending) = (self.pending.clone(), ChangedKeys::new());
-        Self { confirmed, pending, ..self.clone() }
+        Self { pending, confirmed, ..self.clone() }
     }
 
     /// The person has compared the safety number of this key, which says more than a confirmation.

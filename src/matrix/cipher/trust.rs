@@ -39,7 +39,7 @@ impl MatrixCipher {
         self.ensure_prepared(&mut machine).await?;
         let identity = machine.olm.get_identity(&machine.user, None).await;
         let identity = identity.map_err(from_store("looking at our own identity"))?;
-        let master = identity.and_then(|identity| identity.own());
+        let master = identity.and_then(matrix_sdk_crypto::UserIdentity::own);
         Ok(Fingerprints {
             device: self.homeserver.device().to_string(),
             device_key: machine.olm.identity_keys().ed25519.to_base64(),

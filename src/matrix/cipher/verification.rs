@@ -187,7 +187,10 @@ impl MatrixCipher {
     ) -> Result<bool, Failure> {
         let Some(machine) = self.machines.open_existing(who).await? else { return Ok(false) };
         let request = machine.olm.get_verification_request(person, flow);
-        let sas = machine.olm.get_verification(person, flow).and_then(|flow| flow.sas_v1());
+        let sas = machine
+            .olm
+            .get_verification(person, flow)
+            .and_then(matrix_sdk_crypto::Verification::sas_v1);
         let (outgoing, signatures) = match (answer, request, sas) {
             (Answer::Accept, Some(request), _) => {
                 let methods = vec![VerificationMethod::SasV1];
