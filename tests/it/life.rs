@@ -146,6 +146,9 @@ async fn a_whole_life_ends_with_a_database_that_knows_nothing_of_it() -> Result<
         // Nobody of ours hears this, and nothing of it is kept.
         alice.says(&management, "hello?").await?;
         alice.says(&room, "hello?").await?;
+        // What the homeserver still brings of it is worked on before this.
+        bob.says(&his, "meanwhile").await?;
+        berta.reads("meanwhile").await?;
 
         world.bridge.stop().await?;
         let kept = files(world.bridge.folder())?;

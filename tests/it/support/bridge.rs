@@ -276,6 +276,10 @@ filter = "{log}"
 
 [permissions]
 {permissions}
+
+[limits]
+# A test writes in a minute what people write in a day.
+messages_a_minute = 100000
 "#,
             listen(ours)?,
             dice(),
