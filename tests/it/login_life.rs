@@ -114,7 +114,7 @@ async fn two_connections_with_one_identity_do_not_drive_each_other_out() -> Resu
     world.report(told)
 }
 
-/// What may stay when a person has left: what they agreed to and when, where they spoke with the bot, what belongs to
+/// What may stay when a person has left: what they agreed to and when, what they used of their day, where they spoke with the bot, what belongs to
 /// no person, and the keys of ghosts and the bot, which are Matrix users of the bridge's own.
 const STAYS: [&str; 9] = [
     "_sqlx_migrations",
