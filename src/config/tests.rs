@@ -237,6 +237,25 @@ fn a_mistake_says_what_to_do() {
             "appservice.ghost_prefix: a ghost's name must not be able to become the bot's or the registration's: choose another",
         ),
         (
+            "",
+            "[log]\nfilter = \"causeway=loud\"",
+            "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",
+        ),
+        ("", "[databases]", "databases: is not a key here: did you mean `database`?"),
+        (
+            "",
+            "[database]\nurl = \"mysql://x\"",
+            "database.url: must begin with \"sqlite:\" and a path, or be \"postgres://user:password@host/name\"",
+        ),
+    ] {
+        check(from, to, &[mistakes]);
+    }
+}
+
+#[test]
+fn a_mistake_about_the_network_says_what_to_do() {
+    for (from, to, mistakes) in [
+        (
             "integrator_id = 12",
             "integrator_id = 12\nphone_region = \"fr\"",
             "network.phone_region: must be the two capital letters of a country, like \"FR\"",
@@ -255,17 +274,6 @@ fn a_mistake_says_what_to_do() {
             "integrator_id = 12",
             "integrator_id = 12\nreconnect_max_s = 86401",
             "network.reconnect_max_s: must be at most 86400, a day: the network forgets who stays away",
-        ),
-        (
-            "",
-            "[log]\nfilter = \"causeway=loud\"",
-            "log.filter: must be levels like \"info\" or \"info,causeway::interop=debug\"",
-        ),
-        ("", "[databases]", "databases: is not a key here: did you mean `database`?"),
-        (
-            "",
-            "[database]\nurl = \"mysql://x\"",
-            "database.url: must begin with \"sqlite:\" and a path, or be \"postgres://user:password@host/name\"",
         ),
     ] {
         check(from, to, &[mistakes]);
