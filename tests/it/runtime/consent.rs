@@ -305,6 +305,7 @@ async fn a_request_that_nobody_answers_ends_and_may_be_made_again() {
     assert_eq!(stage.storage().held(&portal).await.unwrap(), 0);
     stage.network.contact_writes("hello?");
     stage.until("a second invite", || stage.homeserver.invites().len() == 2).await;
+    stage.pass(Duration::from_secs(1)).await;
     assert_eq!(stage.contact_state().await, ContactState::Requested);
 }
 

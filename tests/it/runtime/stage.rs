@@ -124,7 +124,7 @@ impl Stage {
             bridge: None,
         };
         stage.homeserver.hold_key_back(KEY);
-        stage.begin(Cut::Never).await;
+        Box::pin(stage.begin(Cut::Never)).await;
         stage
     }
 
