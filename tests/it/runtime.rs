@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 #![expect(
+    clippy::large_futures,
+    reason = "a stage is a whole bridge; a story has a thread of its own"
+)]
+#![expect(
     dead_code,
     reason = "the fakes can be unkind in more ways than the stories ask of them yet"
 )]

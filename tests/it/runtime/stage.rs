@@ -124,7 +124,7 @@ impl Stage {
             bridge: None,
         };
         stage.homeserver.hold_key_back(KEY);
-        Box::pin(stage.begin(Cut::Never)).await;
+        stage.begin(Cut::Never).await;
         stage
     }
 
