@@ -177,10 +177,9 @@ async fn an_unreadable_message_that_comes_readable_takes_its_notice_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_waits_says_so_once_and_then_that_it_left() {
     let (mut stage, room) = Stage::connected().await;
-    stage.network.enlisting.close();
-    stage.network.forget();
+    stage.network.connecting.close();
     stage.network.hang_up();
-    stage.until("no connection", || stage.network.enlisting.is_waited_at()).await;
+    stage.until("no connection", || stage.network.connecting.is_waited_at()).await;
     let event = stage.text(&room, "hello");
     let id = event["event_id"].as_str().unwrap().to_owned();
     stage.push(vec![event], &[]).await;
@@ -188,7 +187,7 @@ async fn a_message_that_waits_says_so_once_and_then_that_it_left() {
     assert_eq!(stage.statuses(), 0, "a moment is no news");
     stage.until("a status", || stage.statuses() == 1).await;
     stage.pass(Duration::from_secs(30)).await;
-    stage.network.enlisting.open();
+    stage.network.connecting.open();
     stage.until("another", || stage.statuses() == 2).await;
     let told: Vec<_> = told(&stage).into_iter().map(|(about, said, _)| (about, said)).collect();
     assert_eq!(told, [(id.clone(), "PENDING".to_owned()), (id, "SUCCESS".to_owned())]);
