@@ -241,7 +241,7 @@ async fn a_token_that_ran_out_is_noticed_and_a_good_one_is_not_asked_for_each_ti
     assert_eq!(api.openid.asked(), 1);
     api.openid.tokens.lock().unwrap().clear();
     let kept = limits::OPENID_TOKEN_KEPT;
-    api.stage.clock.advance(kept - std::time::Duration::from_millis(1));
+    api.stage.clock.advance(kept.saturating_sub(std::time::Duration::from_millis(1)));
     assert_eq!(api.whoami("openid:alices", PERSON).await.status, StatusCode::OK);
     api.stage.clock.advance(std::time::Duration::from_millis(1));
     let run_out = api.whoami("openid:alices", PERSON).await;

@@ -1,7 +1,7 @@
 //! A first session with the bot, as somebody would have it who knows nothing but `help`. What was said stands in
 //! `docs/first-session.md`; this says it again and compares.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use super::stage::Stage;
 
@@ -40,10 +40,8 @@ async fn the_documents_hold_a_first_session_with_the_bot() {
     for (thought, typed) in SESSION {
         let answer = anonymous(&stage.ask(typed).await);
         let quoted = answer.replace('\n', "\n> ");
-        told.push_str(&format!(
-            "\n*{thought}*\n\n**{typed}**\n\n> {}\n",
-            quoted.replace("> \n", ">\n")
-        ));
+        writeln!(told, "\n*{thought}*\n\n**{typed}**\n\n> {}", quoted.replace("> \n", ">\n"))
+            .unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/first-session.md");
     if std::env::var_os("CAUSEWAY_BLESS").is_some() {

@@ -319,7 +319,9 @@ async fn insert(raw: &AnyPool, columns: &str, owner: &str, values: &[String]) {
 async fn everything(place: &Place) -> BTreeMap<String, Vec<Vec<u8>>> {
     let mut columns: BTreeMap<_, _> = every_column(place).await.into_iter().collect();
     columns.retain(|name, _| !MOVES_ON.contains(&name.as_str()));
-    columns.values_mut().for_each(|values| values.sort());
+    for values in columns.values_mut() {
+        values.sort();
+    }
     columns
 }
 

@@ -24,7 +24,7 @@ struct Findings {
 }
 
 /// Lets schemathesis loose on an API; `tick` is called all the while.
-async fn fuzz(url: &str, arguments: &[&str], tick: impl Fn()) -> Findings {
+async fn fuzz(url: &str, arguments: &[&str], tick: impl Fn() + Send + Sync) -> Findings {
     let run = RunFolder::new("fuzz").unwrap();
     // Whose requests they are is not for a fuzzer to choose: that is what other tests are for.
     let settings = format!("[parameters]\n\"query.user_id\" = \"{PERSON}\"\n");

@@ -92,7 +92,7 @@ async fn a_person_comes_starts_a_chat_and_leaves() {
     assert_eq!(again.summary(), (409, "M_BAD_STATE", ""));
 
     for (number, expected) in [
-        ("0612345678", (400, "M_INVALID_PARAM", "identifier")),
+        ("061234", (400, "M_INVALID_PARAM", "identifier")),
         ("+33600000000", (404, "M_NOT_FOUND", "")),
         ("+33699999999", (404, "M_NOT_FOUND", "")),
     ] {
