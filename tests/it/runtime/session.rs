@@ -12,11 +12,8 @@ const SESSION: &[(&str, &str)] = &[
     ("A typing mistake.", "agre"),
     ("Now as it says.", "agree"),
     ("Is that all?", "status"),
-    (
-        "The list has `start`; without the country it should say what is missing.",
-        "start 0612345678",
-    ),
-    ("With the country.", "start +33 6 12 34 56 78"),
+    ("The list has `start`. A number as people write it at home.", "start 0612345678"),
+    ("The same person, with the country.", "start +33 6 12 34 56 78"),
     ("Who may write to me now?", "contacts"),
     ("They are too many words for today.", "pause +33 6 12 34 56 78"),
     ("Better again.", "resume +33 6 12 34 56 78"),
