@@ -17,6 +17,8 @@ pub const INBOX_ROWS_MAX: u64 = 100_000;
 pub const HELD_MESSAGES_MAX: u64 = 100;
 /// Requests of new contacts that may wait for one person; more are not let in.
 pub const REQUESTS_OPEN_MAX: usize = 100;
+/// How long somebody's coming or going waits for the room that it is about to be written down.
+pub const PORTAL_WAIT: Duration = Duration::from_secs(3);
 /// How long a request waits for its answer.
 pub const REQUEST_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Before a message of a paused contact that is one too many is looked at again.

@@ -18,7 +18,7 @@ use crate::{
         bridged::{ActAs, Login, Portal},
         consent::ContactEvent,
         event::Event,
-        ids::GhostKey,
+        ids::{GhostKey, Lane},
         limits,
     },
     port::{
@@ -67,8 +67,10 @@ impl Membership {
             ("leave" | "ban", Some(ActAs::Ghost(ghost))) => {
                 self.ghost_removed(&event.room, &ghost).await
             }
-            ("join", None) => self.person_moved(event, &member, ContactEvent::Joined).await,
-            ("leave" | "ban", None) => self.person_moved(event, &member, ContactEvent::Left).await,
+            ("join", None) => self.person_moved(row, event, &member, ContactEvent::Joined).await,
+            ("leave" | "ban", None) => {
+                self.person_moved(row, event, &member, ContactEvent::Left).await
+            }
             _ => Ok(Outcome::nothing()),
         }
     }
@@ -99,15 +101,34 @@ impl Membership {
     /// back finds it again.
     async fn person_moved(
         &self,
+        row: &InboxRow,
         event: &Event,
         member: &UserId,
         moved: ContactEvent,
     ) -> Result<Outcome, Failure> {
+        if self.ports.storage.portal_of_room(&event.room).await?.is_none() {
+            return self.await_portal(row, &event.room).await;
+        }
         let Some((portal, _)) = self.portal_of(&event.room, member).await? else {
             return Ok(Outcome::nothing());
         };
+        let lane = Lane::Portal(portal.key.clone());
+        if row.lane != lane {
+            // Behind the request that it may be the answer to.
+            return Ok(Outcome::Move { lane, changes: Vec::new() });
+        }
         let decided = self.consents.decide(&portal.key, moved, Some(&event.id)).await?;
         Ok(Outcome::Done(decided.changes))
+    }
+
+    /// People may answer an invite before the room that they were invited into is written down.
+    async fn await_portal(&self, row: &InboxRow, room: &RoomId) -> Result<Outcome, Failure> {
+        let now = self.ports.clock.now();
+        let is_late = now >= row.received_at + limits::millis(limits::PORTAL_WAIT);
+        if is_late || self.ports.storage.management_person(room).await?.is_some() {
+            return Ok(Outcome::nothing());
+        }
+        Ok(Outcome::wait(now + limits::millis(limits::EVENT_WAIT)))
     }
 
     /// Without its ghost a room cannot carry the chat: the next message makes another.
