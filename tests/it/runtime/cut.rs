@@ -97,6 +97,11 @@ impl CutStorage {
         self.writes.load(Ordering::SeqCst)
     }
 
+    /// The storage itself, which no cut ends.
+    pub(super) fn rows(&self) -> SqlStorage {
+        self.inner.clone()
+    }
+
     async fn alive(&self) {
         if self.dead.load(Ordering::SeqCst) {
             pending::<()>().await;

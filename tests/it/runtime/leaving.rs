@@ -72,13 +72,13 @@ async fn leaving_while_the_network_has_forgotten_the_person_enlists_nobody_again
 
 /// The person leaves when the state of their login was read and nothing was made of it yet.
 async fn check_between(stage: &Stage, gate_of_the_network: &Gate) {
-    let storage = stage.storage();
-    storage.read_login.close();
+    let read_login = stage.read_login();
+    read_login.close();
     gate_of_the_network.open();
-    stage.until("a read of the login", || storage.read_login.is_waited_at()).await;
+    stage.until("a read of the login", || read_login.is_waited_at()).await;
     let answer = stage.asking(PERSON, "logout");
     stage.pass(Duration::from_secs(1)).await;
-    storage.read_login.open();
+    read_login.open();
     stage.pass(Duration::from_secs(1)).await;
     answer.await;
     check_gone(stage).await;

@@ -37,7 +37,7 @@ use super::{
     homeserver::{FakeHomeserver, PERSON},
     media_store::FakeMediaStore,
     network::FakeNetwork,
-    surroundings::{LOOK_EVERY, ManualClock, Seeded},
+    surroundings::{Gate, LOOK_EVERY, ManualClock, Seeded},
 };
 use crate::support::place::DatabaseFolder;
 
@@ -241,8 +241,14 @@ impl Stage {
         self.bridge.as_ref().expect("the bridge was begun")
     }
 
-    pub(super) fn storage(&self) -> Arc<CutStorage> {
-        Arc::clone(&self.bridge().storage)
+    /// The rows as the test itself sees them, which answer whether or not the process lives.
+    pub(super) fn storage(&self) -> SqlStorage {
+        self.bridge().storage.rows()
+    }
+
+    /// Holds whoever has read a login and not acted on it yet.
+    pub(super) fn read_login(&self) -> &Gate {
+        &self.bridge().storage.read_login
     }
 
     pub(super) fn ports(&self) -> Ports {
