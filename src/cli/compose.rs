@@ -26,7 +26,7 @@ use crate::{
     port::{Clock, Entropy, Failure, Homeserver},
     runtime::{
         Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
-        Stop, clean, erase, sound,
+        Stop, clean, erase, renew_signs, sound,
     },
     storage::SqlStorage,
 };
@@ -71,6 +71,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(inbox.run());
     pumps.spawn(outbox.run());
     let following = (policies, config.policy_rooms.clone());
+    pumps.spawn(renew_signs(ports.clone(), rooms.clone(), stop.clone()));
     pumps.spawn(greet(ports.clone(), rooms, following, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
     pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));

@@ -119,9 +119,15 @@ impl Rooms {
         Signs {
             localpart: self.ports.namer.portal_alias(key),
             bridge_info: self.bridge_info(&ghost),
-            features: capability::room_features(None, self.ports.network.capabilities()),
+            features: self.features(),
             legs: boundary::legs(&login.person, &ghost_id, ghost_id.server_name()),
         }
+    }
+
+    /// What every room tells its clients of what can be sent in it.
+    pub(super) fn features(&self) -> Value {
+        let own_bytes_max = self.ports.media_rules.max_bytes;
+        capability::room_features(own_bytes_max, self.ports.network.capabilities())
     }
 
     /// A ghost that can join and speak. Whom it stands for need not be known for that.

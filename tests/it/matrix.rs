@@ -92,7 +92,7 @@ impl Stage {
             signs: Signs {
                 localpart: "chat".to_owned(),
                 bridge_info: json!({ "bridgebot": "@whatsappbot:localhost" }),
-                features: capability::room_features(None, capability::Capabilities::default()),
+                features: capability::room_features(1, capability::Capabilities::default()),
                 legs: json!({ "end_to_end": false }),
             },
         };

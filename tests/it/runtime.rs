@@ -40,6 +40,7 @@ mod receipts;
 mod replacing;
 mod rules;
 mod session;
+mod signs;
 mod stage;
 mod surroundings;
 mod trouble;

@@ -19,10 +19,10 @@ const PARTLY: i64 = 1;
 const DROPPED: i64 = -1;
 const REJECTED: i64 = -2;
 
-/// The content of the state event. `own_bytes_max` is the operator's limit on a file, if there is one
-/// beside the network's; the network lets us do what it `can`.
-pub fn room_features(own_bytes_max: Option<u64>, can: Capabilities) -> Value {
-    let file_bytes_max = own_bytes_max.unwrap_or(MAX_MEDIA_BYTES).min(MAX_MEDIA_BYTES);
+/// The content of the state event. `own_bytes_max` is the operator's limit on a file, beside the
+/// network's; the network lets us do what it `can`.
+pub fn room_features(own_bytes_max: u64, can: Capabilities) -> Value {
+    let file_bytes_max = own_bytes_max.min(MAX_MEDIA_BYTES);
     let captioned = json!({"caption": FULLY, "max_caption_length": NETWORK_TEXT_CHARS_MAX});
     let uncaptioned = json!({"caption": level(Kind::SoundCaption).min(DROPPED)});
     let files = [

@@ -224,11 +224,11 @@ fn everything_received_becomes_what_the_table_says() {
 
 #[test]
 fn what_the_room_says_of_files_is_what_becomes_of_them() {
-    let able = room_features(None, Capabilities { edits: true, deletions: true });
+    let able = room_features(u64::MAX, Capabilities { edits: true, deletions: true });
     assert_eq!((&able["edit"], &able["delete"]), (&json!(2), &json!(2)));
     let can = Capabilities::default();
-    let features = room_features(None, can);
-    let largest = |own| room_features(Some(own), can)["file"]["m.file"]["max_size"].as_u64();
+    let features = room_features(u64::MAX, can);
+    let largest = |own| room_features(own, can)["file"]["m.file"]["max_size"].as_u64();
     assert_eq!((largest(5), largest(u64::MAX)), (Some(5), Some(2 * 1024 * 1024 * 1024)));
     for sample in from_matrix() {
         let Sent { kind, event_type, ref content, .. } = sample;

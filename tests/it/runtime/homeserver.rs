@@ -17,6 +17,7 @@ use causeway::{
     domain::{
         boundary::ENCRYPTION_LEGS,
         bridged::ActAs,
+        capability::ROOM_FEATURES,
         ids::GhostKey,
         item::{OutboundEvent, RawEvent},
         status::STATUS,
@@ -259,6 +260,10 @@ impl FakeHomeserver {
         self.state().states.insert((room.clone(), event_type.to_owned()), content);
     }
 
+    pub(super) fn features_in(&self, room: &OwnedRoomId) -> Option<Value> {
+        self.state().states.get(&(room.clone(), ROOM_FEATURES.to_owned())).cloned()
+    }
+
     pub(super) fn signs_in(&self, room: &OwnedRoomId) -> Option<Value> {
         self.state().states.get(&(room.clone(), ENCRYPTION_LEGS.to_owned())).cloned()
     }
@@ -279,6 +284,13 @@ impl FakeHomeserver {
 
     pub(super) fn make_unencrypted(&self, room: &OwnedRoomId) {
         self.state().unencrypted.insert(room.clone());
+    }
+}
+
+fn put(state: &mut State, room: &RoomId, signs: &Signs) {
+    for (event_type, content) in [(ENCRYPTION_LEGS, &signs.legs), (ROOM_FEATURES, &signs.features)]
+    {
+        state.states.insert((room.to_owned(), event_type.to_owned()), content.clone());
     }
 }
 
@@ -337,7 +349,7 @@ impl Homeserver for FakeHomeserver {
         let id = state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone();
         state.members.insert((id.clone(), self.user_id(&room.creator)), "join");
         state.members.entry((id.clone(), room.person.clone())).or_insert("invite");
-        state.states.insert((id.clone(), ENCRYPTION_LEGS.to_owned()), room.signs.legs.clone());
+        put(&mut state, &id, &room.signs);
         Ok(id)
     }
 
@@ -347,7 +359,7 @@ impl Homeserver for FakeHomeserver {
         if state.guarded.contains(room) {
             return Err(Failure::never("the fake room is guarded"));
         }
-        state.states.insert((room.to_owned(), ENCRYPTION_LEGS.to_owned()), signs.legs.clone());
+        put(&mut state, room, signs);
         Ok(())
     }
 
