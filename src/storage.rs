@@ -185,6 +185,10 @@ impl Storage for SqlStorage {
         Ok(inbox::held(&self.database, portal).await?)
     }
 
+    async fn awaiting_key(&self, portal: &PortalKey) -> Result<u64, Failure> {
+        Ok(inbox::awaiting_key(&self.database, portal).await?)
+    }
+
     async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure> {
         Ok(management_room::of(&self.database, person).await?)
     }

@@ -3,7 +3,7 @@
 use ruma::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde_json::Value;
 
-use super::item::RawEvent;
+use super::{ids::RoomKeyId, item::RawEvent};
 
 /// The fields that every room event has.
 #[derive(Clone)]
@@ -42,6 +42,11 @@ impl Event {
     /// Whether clients show it as a message.
     pub fn is_message(&self) -> bool {
         matches!(self.event_type.as_str(), "m.room.encrypted" | "m.room.message" | "m.sticker")
+    }
+
+    /// The room key that it is encrypted with.
+    pub fn room_key(&self) -> Option<RoomKeyId> {
+        RoomKeyId::parse(self.content["session_id"].as_str()?)
     }
 
     /// Whether this is the state of that type that a room has one of.

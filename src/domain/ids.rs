@@ -91,6 +91,25 @@ impl fmt::Debug for StorageRef {
     }
 }
 
+/// Which room key an event was encrypted with: the id of its Megolm session, as the event names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RoomKeyId(String);
+
+impl RoomKeyId {
+    /// The id is base64 of 32 bytes; whatever a client may use instead has a bound.
+    const CHARS_MAX: usize = 64;
+
+    /// `None` if it cannot be an id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/-_=".contains(c);
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len());
+        (fits && text.chars().all(is_base64)).then(|| Self(text.to_owned()))
+    }
+}
+
+/// What the text of the lanes begins with whose items await a room key.
+const AWAITING: &str = "awaiting-key/";
+
 /// What is worked on one item at a time, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lane {
@@ -99,6 +118,9 @@ pub enum Lane {
     /// What a contact sent whom the person has not approved, or has paused. Nobody works on it: with
     /// the consent it goes to the portal's lane.
     Held(PortalKey),
+    /// What the person wrote under a room key that has not come. It waits beside its chat, so that
+    /// everything else goes on, and returns to it with the key.
+    AwaitingKey(PortalKey, RoomKeyId),
     /// A Matrix room that is no portal (yet): management rooms and invites.
     Room(OwnedRoomId),
     /// Changes of the Matrix keys of our own users; every event waits for those before it.
@@ -113,10 +135,16 @@ impl Lane {
         match self {
             Self::Portal(key) => format!("portal/{}/{}", key.login.0, key.ghost.0),
             Self::Held(key) => format!("held/{}/{}", key.login.0, key.ghost.0),
+            Self::AwaitingKey(key, room_key) => format!("{}{}", Self::awaiting(key), room_key.0),
             Self::Room(room) => format!("room/{room}"),
             Self::Keys => "keys".to_owned(),
             Self::Unplaced => "unplaced".to_owned(),
         }
+    }
+
+    /// What the text of every lane begins with in which something of this chat awaits a room key.
+    pub fn awaiting(key: &PortalKey) -> String {
+        format!("{AWAITING}{}/{}/", key.login.0, key.ghost.0)
     }
 
     /// The inverse of [`Lane::to_text`]; `None` for anything else.
@@ -130,6 +158,15 @@ impl Lane {
         match kind {
             "portal" => PortalKey::from_text(rest).map(Self::Portal),
             "held" => PortalKey::from_text(rest).map(Self::Held),
+            "awaiting-key" => {
+                let (login, rest) = rest.split_once('/')?;
+                let (ghost, room_key) = rest.split_once('/')?;
+                let portal = PortalKey {
+                    login: LoginId(login.to_owned()),
+                    ghost: GhostKey(ghost.to_owned()),
+                };
+                Some(Self::AwaitingKey(portal, RoomKeyId::parse(room_key)?))
+            }
             "room" => OwnedRoomId::try_from(rest).ok().map(Self::Room),
             _ => None,
         }
@@ -236,10 +273,23 @@ mod tests {
     fn a_lane_survives_its_text() {
         let room = OwnedRoomId::try_from("!a/b:example.org").unwrap();
         let held = Lane::Held(portal());
-        for lane in [Lane::Portal(portal()), held, Lane::Room(room), Lane::Keys, Lane::Unplaced] {
+        let awaiting = Lane::AwaitingKey(portal(), RoomKeyId::parse("a/b+c").unwrap());
+        assert!(awaiting.to_text().starts_with(&Lane::awaiting(&portal())));
+        let others = [Lane::Room(room), Lane::Keys, Lane::Unplaced];
+        for lane in [Lane::Portal(portal()), held, awaiting].into_iter().chain(others) {
             assert_eq!(Lane::from_text(&lane.to_text()), Some(lane));
         }
         assert_eq!(Lane::from_text("portal/only"), None);
+        assert_eq!(Lane::from_text("awaiting-key/l1/abc/%"), None);
+    }
+
+    #[test]
+    fn a_room_key_has_an_id_of_bounded_length() {
+        let longest = "A".repeat(RoomKeyId::CHARS_MAX);
+        assert!(RoomKeyId::parse(&longest).is_some());
+        for other in [String::new(), format!("{longest}A"), "a b".to_owned(), "é".to_owned()] {
+            assert_eq!(RoomKeyId::parse(&other), None);
+        }
     }
 
     #[test]

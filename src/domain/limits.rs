@@ -53,10 +53,18 @@ pub const PENDING_AFTER_TRIES: u32 = 3;
 pub const CONNECT_WAIT: Duration = Duration::from_secs(20);
 /// Pause before a full inbox is asked again to take a stanza; the connection waits meanwhile.
 pub const INBOX_FULL_PAUSE: Duration = Duration::from_secs(1);
-/// How long an event waits for its room key before the person is told.
+/// How long an event whose room key is missing holds its chat before the person is told.
 pub const ROOM_KEY_WAIT: Duration = Duration::from_secs(30);
-/// Between two attempts to decrypt an event whose room key is missing.
+/// Between two attempts to decrypt an event whose room key is missing, while it holds its chat.
 pub const ROOM_KEY_RETRY: Duration = Duration::from_secs(2);
+/// How long an event waits for its room key beside its chat: a homeserver that is away for days may
+/// still bring it.
+pub const ROOM_KEY_DEADLINE: Duration = Duration::from_hours(7 * 24);
+/// Between two looks for such a key, when nothing says that one came.
+pub const ROOM_KEY_BACKOFF: Backoff =
+    Backoff { min: Duration::from_secs(2), max: Duration::from_mins(10) };
+/// Events of one chat that wait for room keys beside it; the next one waits in the chat.
+pub const AWAITING_KEY_MAX: u64 = 1_000;
 /// How often the network is asked to send an undecryptable message again (network facts 3.7).
 pub const MESSAGE_RETRIES_MAX: u32 = 5;
 /// Between two attempts at an item whose other side was away. There is no last attempt.

@@ -31,8 +31,12 @@ pub enum Notice {
     UnencryptedMessage,
     /// Somebody else than the portal's person wrote.
     NotYours,
-    /// No room key came in time.
+    /// The message waits for its room key.
     RoomKeyMissing,
+    /// The room key came; the message is on its way.
+    RoomKeyCame,
+    /// No room key came in time.
+    RoomKeyNeverCame,
     /// The event can never be decrypted.
     EventUndecryptable,
     /// Longer than the network takes.
@@ -89,6 +93,8 @@ impl Notice {
             Self::UnencryptedMessage => "unencrypted-message",
             Self::NotYours => "not-yours",
             Self::RoomKeyMissing => "room-key-missing",
+            Self::RoomKeyCame => "room-key-came",
+            Self::RoomKeyNeverCame => "room-key-never-came",
             Self::EventUndecryptable => "event-undecryptable",
             Self::TooLong { .. } => "too-long",
             Self::EventKindNotCarried { .. } => "event-kind-not-carried",
@@ -121,6 +127,8 @@ impl Notice {
             Self::UnencryptedMessage => sentence::UNENCRYPTED_MESSAGE.to_owned(),
             Self::NotYours => sentence::NOT_YOURS.to_owned(),
             Self::RoomKeyMissing => sentence::ROOM_KEY_MISSING.to_owned(),
+            Self::RoomKeyCame => sentence::ROOM_KEY_CAME.to_owned(),
+            Self::RoomKeyNeverCame => sentence::ROOM_KEY_NEVER_CAME.to_owned(),
             Self::EventUndecryptable => sentence::EVENT_UNDECRYPTABLE.to_owned(),
             Self::TooLong { chars, max } => format!(
                 "That message has {chars} characters; WhatsApp takes at most {max}. It was \
@@ -177,6 +185,8 @@ mod tests {
         let notices = [
             Notice::UnencryptedRoom,
             Notice::RoomKeyMissing,
+            Notice::RoomKeyCame,
+            Notice::RoomKeyNeverCame,
             Notice::Lapsed,
             Notice::TooLong { chars: 70_000, max: 65_536 },
             Notice::EventKindNotCarried { kind: "stickers".to_owned() },

@@ -60,7 +60,7 @@ fn status(event: &EventId, state: &str) -> Value {
 fn may_be_sent_again(notice: &Notice) -> bool {
     matches!(
         notice,
-        Notice::RoomKeyMissing
+        Notice::RoomKeyNeverCame
             | Notice::EventUndecryptable
             | Notice::ContactWithoutKeys
             | Notice::ContactKeysInvalid
@@ -76,7 +76,7 @@ fn is_for_everybody(notice: &Notice) -> bool {
         Notice::UnencryptedRoom
             | Notice::UnencryptedMessage
             | Notice::NotYours
-            | Notice::RoomKeyMissing
+            | Notice::RoomKeyNeverCame
             | Notice::EventUndecryptable
             | Notice::ContactWithoutKeys
             | Notice::ContactKeysInvalid
@@ -89,7 +89,7 @@ fn is_for_everybody(notice: &Notice) -> bool {
 /// The shortest account of it, in the words that clients know.
 fn reason(notice: &Notice) -> &'static str {
     match notice {
-        Notice::RoomKeyMissing | Notice::EventUndecryptable => "com.beeper.undecryptable_event",
+        Notice::RoomKeyNeverCame | Notice::EventUndecryptable => "com.beeper.undecryptable_event",
         Notice::NotYours | Notice::NotAllowed(_) => "m.no_permission",
         Notice::NotLoggedIn => "m.bridge_unavailable",
         Notice::BridgeFailed => "m.event_not_handled",
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_failed_says_why_and_whether_to_try_again() {
         for (notice, expected) in [
-            (Notice::RoomKeyMissing, r#""FAIL_RETRIABLE" "com.beeper.undecryptable_event" null"#),
+            (Notice::RoomKeyNeverCame, r#""FAIL_RETRIABLE" "com.beeper.undecryptable_event" null"#),
             (Notice::NotLoggedIn, r#""FAIL_RETRIABLE" "m.bridge_unavailable" null"#),
             (Notice::BridgeFailed, r#""FAIL_RETRIABLE" "m.event_not_handled" null"#),
             (Notice::ContactWithoutKeys, r#""FAIL_RETRIABLE" "m.foreign_network_error" null"#),

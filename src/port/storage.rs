@@ -204,6 +204,8 @@ pub enum Change {
         id: InboxId,
         lane: Lane,
     },
+    /// The oldest item of the lane is looked at again at once, whatever it was to wait for.
+    InboxLaneDue(Lane),
     /// Set aside for the operator, out of the lane's way; the reason holds no plaintext.
     InboxQuarantined {
         id: InboxId,
@@ -383,6 +385,8 @@ pub trait Storage: KeyStores {
     async fn requests_before(&self, at: Timestamp, limit: u32) -> Result<Vec<PortalKey>, Failure>;
     /// How many items of a contact are held.
     async fn held(&self, portal: &PortalKey) -> Result<u64, Failure>;
+    /// How many events of a chat wait for room keys beside it.
+    async fn awaiting_key(&self, portal: &PortalKey) -> Result<u64, Failure>;
 
     async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure>;
     async fn management_person(&self, room: &RoomId) -> Result<Option<OwnedUserId>, Failure>;

@@ -1,9 +1,13 @@
 //! The inbox: each item goes to the path that it belongs to, and what the path decided is
 //! committed together with the item's end.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -66,6 +70,8 @@ pub struct Inbox {
     speech: Speech,
     /// Lanes work up to this row: the key changes before it have reached the machines.
     bound: AtomicI64,
+    /// Lanes that need not wait any longer. Never held across an await.
+    woken: Mutex<BTreeSet<Lane>>,
 }
 
 impl Inbox {
@@ -126,6 +132,7 @@ impl Inbox {
             hints: hints.clone(),
             stop,
             bound: AtomicI64::new(0),
+            woken: Mutex::default(),
         }
     }
 
@@ -136,12 +143,17 @@ impl Inbox {
         lanes::drive(Arc::new(self), hint, clock, stop).await;
     }
 
-    /// Every key change that has arrived reaches the machines before any event does.
-    async fn drain_keys(&self) -> Result<(), Failure> {
+    /// Every key change that has arrived reaches the machines before any event does. Says whether
+    /// there may be room keys among them.
+    async fn drain_keys(&self) -> Result<bool, Failure> {
         let bound = self.ports.storage.inbox_bound().await?;
+        let mut brought_keys = false;
         while let Some(row) = self.ports.storage.inbox_next(&Lane::Keys, None).await? {
             let ended = match &row.item {
-                InboxItem::Keys(changes) => self.receive(changes.clone()).await,
+                InboxItem::Keys(changes) => {
+                    brought_keys |= !changes.to_device.is_empty();
+                    self.receive(changes.clone()).await
+                }
                 _ => Err(Failure::never("an item in the lane of keys that is no key change")),
             };
             match ended {
@@ -156,7 +168,23 @@ impl Inbox {
         if let Some(InboxId(bound)) = bound {
             self.bound.fetch_max(bound, Ordering::AcqRel);
         }
+        Ok(brought_keys)
+    }
+
+    /// Whoever awaits a room key looks again at once.
+    async fn look_for_keys(&self, lanes: &[Lane]) -> Result<(), Failure> {
+        let awaiting = lanes.iter().filter(|lane| matches!(lane, Lane::AwaitingKey(..)));
+        let awaiting: Vec<Lane> = awaiting.cloned().collect();
+        let due = awaiting.iter().cloned().map(Change::InboxLaneDue).collect();
+        if !awaiting.is_empty() {
+            self.ports.storage.commit(due).await?;
+            self.wake(awaiting);
+        }
         Ok(())
+    }
+
+    fn wake(&self, lanes: impl IntoIterator<Item = Lane>) {
+        self.woken.lock().expect("no holder of this lock can panic").extend(lanes);
     }
 
     /// In a task of its own: a panic over one batch of keys must not end the pump.
@@ -174,9 +202,12 @@ impl Inbox {
                 changes
             }
             Outcome::Move { lane, mut changes } => {
+                let moved = Change::InboxMoved { id, lane: lane.clone() };
+                changes.push(moved);
+                commit(&self.ports, &self.hints, changes).await?;
+                self.wake([lane]);
                 self.hints.inbox().notify_one();
-                changes.push(Change::InboxMoved { id, lane });
-                changes
+                return Ok(());
             }
             Outcome::Wait { until, mut changes } => {
                 changes.push(Change::InboxParked { id, until, attempts: row.attempts + 1 });
@@ -196,13 +227,16 @@ impl Inbox {
             (Lane::Unplaced, _) => {
                 Ok(Outcome::SetAside { reason: "malformed event".to_owned(), changes: Vec::new() })
             }
+            (Lane::AwaitingKey(portal, _), InboxItem::Event(raw)) => {
+                self.to_network.look_for_key(row, portal, raw).await
+            }
             (_, InboxItem::Event(raw)) => self.event(row, raw).await,
             (Lane::Portal(portal), InboxItem::Read(read)) => self.reading.read(portal, read).await,
             (
                 Lane::Portal(portal),
                 InboxItem::Message(_) | InboxItem::Receipt(_) | InboxItem::IdentityChanged(_),
             ) => self.of_contact(row, portal).await,
-            (Lane::Keys | Lane::Room(_) | Lane::Held(_), _)
+            (Lane::Keys | Lane::Room(_) | Lane::Held(_) | Lane::AwaitingKey(..), _)
             | (Lane::Portal(_), InboxItem::Keys(_)) => Ok(misplaced()),
         }
     }
@@ -255,8 +289,16 @@ impl Inbox {
 #[async_trait]
 impl LaneWork for Inbox {
     async fn lanes(&self) -> Result<Vec<Lane>, Failure> {
-        self.drain_keys().await?;
-        self.ports.storage.inbox_lanes().await
+        let brought_keys = self.drain_keys().await?;
+        let lanes = self.ports.storage.inbox_lanes().await?;
+        if brought_keys {
+            self.look_for_keys(&lanes).await?;
+        }
+        Ok(lanes)
+    }
+
+    fn woken(&self) -> BTreeSet<Lane> {
+        mem::take(&mut *self.woken.lock().expect("no holder of this lock can panic"))
     }
 
     async fn work(&self, lane: &Lane) -> Result<Rest, Failure> {
@@ -303,7 +345,9 @@ impl Inbox {
     /// Sets an item aside, and tells the person if it is a message of theirs.
     async fn given_up(&self, row: &InboxRow, failure: &Failure) -> Outcome {
         let mut outcome = set_aside(failure);
-        let (Lane::Portal(key), InboxItem::Event(raw)) = (&row.lane, &row.item) else {
+        let (Lane::Portal(key) | Lane::AwaitingKey(key, _), InboxItem::Event(raw)) =
+            (&row.lane, &row.item)
+        else {
             return outcome;
         };
         let Some(event) = Event::parse(raw).filter(Event::is_message) else { return outcome };

@@ -31,6 +31,11 @@ pub(crate) trait LaneWork: Send + Sync + 'static {
     /// Lanes that hold something, after whatever must come before all of them.
     async fn lanes(&self) -> Result<Vec<Lane>, Failure>;
 
+    /// Lanes that need not wait for their time any longer, each named once.
+    fn woken(&self) -> BTreeSet<Lane> {
+        BTreeSet::new()
+    }
+
     /// Works on one lane until it rests.
     async fn work(&self, lane: &Lane) -> Result<Rest, Failure>;
 
@@ -89,7 +94,8 @@ impl Pump {
                 return;
             }
         };
-        self.waiting.retain(|_, until| *until > now);
+        let woken = self.work.woken();
+        self.waiting.retain(|lane, until| *until > now && !woken.contains(lane));
         let busy: BTreeSet<Lane> = self.lanes.values().cloned().collect();
         for lane in lanes {
             if self.running.len() >= limits::LANES_AT_ONCE_MAX {

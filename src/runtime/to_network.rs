@@ -4,6 +4,7 @@
 //! the envelope and the end of the inbox row. From there a crash can only send identical bytes.
 
 mod file;
+mod missing_key;
 mod saying;
 
 use self::saying::{Heard, Hosted, Said, Saying};
@@ -24,7 +25,7 @@ use crate::{
         },
         consent::ContactState,
         event::Event,
-        ids::Lane,
+        ids::{GhostKey, Lane},
         item::{Envelope, EnvelopeKind, EnvelopePart, OutboxItem, RawEvent},
         limits,
         notice::{IdentityNews, Notice},
@@ -121,11 +122,14 @@ impl ToNetwork {
         if let Some(outcome) = self.identities.instead(&portal.key).await? {
             return self.await_confirmation(portal, event, outcome).await;
         }
+        if let Some(outcome) = self.behind_others(row, portal, event, raw).await? {
+            return Ok(outcome);
+        }
         let heard = Heard { event, raw, since: row.received_at, again: false };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::MissingKey) => {
-                return self.await_key(row, portal, event, raw).await;
+                return self.without_key(row, portal, event, raw).await;
             }
             Err(DecryptFailure::Undecryptable(failure)) => {
                 tracing::warn!(event = %event.id, %failure, "an event can never be decrypted");
@@ -237,11 +241,11 @@ impl ToNetwork {
 
     async fn decrypt(
         &self,
-        portal: &Portal,
+        ghost: &GhostKey,
         event: &Event,
         raw: &RawEvent,
     ) -> Result<Decrypted, DecryptFailure> {
-        let who = ActAs::Ghost(portal.key.ghost.clone());
+        let who = ActAs::Ghost(ghost.clone());
         match self.ports.cipher.decrypt(&who, &event.room, raw).await {
             Err(DecryptFailure::MissingKey) => {}
             ended => return ended,
@@ -249,30 +253,6 @@ impl ToNetwork {
         // The homeserver drops to-device messages while we are down; it keeps them for a sync.
         self.ports.cipher.fetch_missed(&who).await.map_err(DecryptFailure::Outside)?;
         self.ports.cipher.decrypt(&who, &event.room, raw).await
-    }
-
-    async fn await_key(
-        &self,
-        row: &InboxRow,
-        portal: &Portal,
-        event: &Event,
-        raw: &RawEvent,
-    ) -> Result<Outcome, Failure> {
-        let now = self.ports.clock.now();
-        if now >= row.received_at + limits::millis(limits::ROOM_KEY_WAIT) {
-            let notice = &Notice::RoomKeyMissing;
-            let said = self.speech.refused(&portal.key, event, notice).await?;
-            return Ok(Outcome::SetAside {
-                reason: "no room key came in time".to_owned(),
-                changes: said,
-            });
-        }
-        if row.attempts == 0 {
-            let who = ActAs::Ghost(portal.key.ghost.clone());
-            self.ports.cipher.request_key(&who, &event.room, raw).await?;
-        }
-        let until = now + limits::millis(limits::ROOM_KEY_RETRY);
-        self.wait(row, portal, event, until).await
     }
 
     async fn forward(

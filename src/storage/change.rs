@@ -122,6 +122,7 @@ async fn apply(writer: &mut Writer<'_>, change: &Change, ids: Ids) -> Result<(),
             inbox::park(writer, *id, *until, *attempts).await
         }
         Change::InboxMoved { id, lane } => inbox::move_to(writer, *id, lane).await,
+        Change::InboxLaneDue(lane) => inbox::make_due(writer, lane).await,
         Change::InboxQuarantined { id, reason } => inbox::quarantine(writer, *id, reason).await,
         Change::OutboxAdded { lane, item } => outbox::add(writer, ids.outbox, lane, item).await,
         Change::OutboxDone(id) => outbox::remove(writer, *id).await,

@@ -75,10 +75,11 @@ impl TakeIn<'_> {
             return Ok(true);
         }
         let waiting: i64 =
-            // What is held has limits of its own: strangers must not fill the inbox.
+            // What is held or awaits keys has limits of its own: nobody fills the inbox with it.
             sqlx::query_scalar(
                 "select count(*) from inbox
-                 where quarantine_reason is null and lane not like 'held/%'",
+                 where quarantine_reason is null and lane not like 'held/%'
+                 and lane not like 'awaiting-key/%'",
             )
             .fetch_one(&mut *writer.conn)
             .await?;
@@ -137,10 +138,20 @@ pub(super) async fn move_to(
     InboxId(id): InboxId,
     lane: &Lane,
 ) -> Result<(), Error> {
-    sqlx::query("update inbox set lane = $1, login = $2 where id = $3")
+    sqlx::query(
+        "update inbox set lane = $1, login = $2, attempts = 0, not_before = 0 where id = $3",
+    )
+    .bind(lane.to_text())
+    .bind(login_of(lane))
+    .bind(id)
+    .execute(&mut *writer.conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn make_due(writer: &mut Writer<'_>, lane: &Lane) -> Result<(), Error> {
+    sqlx::query("update inbox set not_before = 0 where lane = $1")
         .bind(lane.to_text())
-        .bind(login_of(lane))
-        .bind(id)
         .execute(&mut *writer.conn)
         .await?;
     Ok(())
@@ -182,6 +193,18 @@ pub(super) async fn held(database: &Database, portal: &PortalKey) -> Result<u64,
         .fetch_one(database.reader())
         .await?;
     Ok(u64::try_from(held).unwrap_or(0))
+}
+
+pub(super) async fn awaiting_key(database: &Database, portal: &PortalKey) -> Result<u64, Error> {
+    let waiting: i64 = sqlx::query_scalar(
+        "select count(*) from inbox
+         where quarantine_reason is null and login = $1 and substr(lane, 1, length($2)) = $2",
+    )
+    .bind(&portal.login.0)
+    .bind(Lane::awaiting(portal))
+    .fetch_one(database.reader())
+    .await?;
+    Ok(u64::try_from(waiting).unwrap_or(0))
 }
 
 /// The lane with the oldest row first.
@@ -248,7 +271,9 @@ pub(super) fn read_lane(text: &str, column: &'static str) -> Result<Lane, Error>
 /// The login with which a row of this lane goes.
 pub(super) fn login_of(lane: &Lane) -> Option<&str> {
     match lane {
-        Lane::Portal(portal) | Lane::Held(portal) => Some(&portal.login.0),
+        Lane::Portal(portal) | Lane::Held(portal) | Lane::AwaitingKey(portal, _) => {
+            Some(&portal.login.0)
+        }
         Lane::Room(_) | Lane::Keys | Lane::Unplaced => None,
     }
 }

@@ -31,6 +31,7 @@ mod kinds;
 mod lapsing;
 mod leaving;
 mod media_store;
+mod missing_keys;
 mod moving;
 mod names;
 mod network;

@@ -10,8 +10,15 @@ pub(super) const UNENCRYPTED_MESSAGE: &str = "That message was not encrypted, so
 pub(super) const NOT_YOURS: &str = "Only the person whom this chat belongs to can write to this \
     contact. Your message was not sent.";
 
-pub(super) const ROOM_KEY_MISSING: &str = "A message of yours could not be read, because your \
-    client did not share its key. It was not sent; please write it again.";
+pub(super) const ROOM_KEY_MISSING: &str = "This message waits, because its key has not come from \
+    your client yet. It is sent by itself if the key comes within a week. If it cannot wait, please \
+    write it again.";
+
+pub(super) const ROOM_KEY_CAME: &str = "The key of this message has come, and it is on its way. \
+    There is nothing to do.";
+
+pub(super) const ROOM_KEY_NEVER_CAME: &str = "The key of this message did not come within a week, \
+    so it was not sent. Please write it again.";
 
 pub(super) const EVENT_UNDECRYPTABLE: &str = "A message of yours could not be decrypted, so it \
     was not sent. Please write it again.";

@@ -58,6 +58,29 @@ impl Speech {
         self.status(key, &event.id, "pending", status::pending(&event.id)).await
     }
 
+    /// An event of the person waits for its room key; said once.
+    pub(crate) async fn awaits_key(&self, key: &PortalKey, event: &Event) -> Said {
+        let framing = Framing::Answers(&event.id);
+        let notice = &Notice::RoomKeyMissing;
+        let mut said = self.said_once(key, notice, event.id.as_str(), framing).await?;
+        said.extend(self.pending(key, event).await?);
+        Ok(said)
+    }
+
+    /// The room key of an event came; the notice that it waits is edited.
+    pub(crate) async fn key_came(&self, key: &PortalKey, event: &Event) -> Said {
+        self.taken_back(key, event.id.as_str(), &Notice::RoomKeyCame).await
+    }
+
+    /// The room key of an event did not come; the notice that it waits is edited.
+    pub(crate) async fn key_never_came(&self, key: &PortalKey, event: &Event) -> Said {
+        let notice = &Notice::RoomKeyNeverCame;
+        let mut said = self.taken_back(key, event.id.as_str(), notice).await?;
+        let name = format!("failed/{}", notice.name());
+        said.extend(self.status(key, &event.id, &name, status::failed(&event.id, notice)).await?);
+        Ok(said)
+    }
+
     /// The network's server has a message of the person.
     pub(crate) async fn sent(&self, key: &PortalKey, message: &Message) -> Said {
         let Some(event) = &message.event else { return Ok(Vec::new()) };

@@ -90,7 +90,7 @@ impl ToNetwork {
                 outgoing(&parties.login.person, &event.sender, &event.event_type, &event.content)
             }
             _ => {
-                let decrypted = self.decrypt(portal, event, raw).await?;
+                let decrypted = self.decrypt(&portal.key.ghost, event, raw).await?;
                 let (kind, content) = (&decrypted.event_type, &decrypted.content);
                 outgoing(&parties.login.person, &decrypted.sender, kind, content)
             }

@@ -199,6 +199,7 @@ storage! {
     fn contacts_of(login: &LoginId) -> Vec<Contact>;
     fn requests_before(at: Timestamp, limit: u32) -> Vec<PortalKey>;
     fn held(portal: &PortalKey) -> u64;
+    fn awaiting_key(portal: &PortalKey) -> u64;
     fn management_room(person: &UserId) -> Option<OwnedRoomId>;
     fn management_person(room: &RoomId) -> Option<OwnedUserId>;
     fn logins() -> Vec<Login>;

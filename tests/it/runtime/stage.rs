@@ -318,7 +318,8 @@ impl Stage {
 
     pub(super) fn text_under(&mut self, room: &OwnedRoomId, text: &str, key: &str) -> Value {
         let plain = json!({"msgtype": "m.text", "body": text});
-        self.event(room, "m.room.encrypted", &json!({"room_key": key, "plain": plain}))
+        let content = json!({"session_id": key, "room_key": key, "plain": plain});
+        self.event(room, "m.room.encrypted", &content)
     }
 
     /// An encrypted answer of the person.

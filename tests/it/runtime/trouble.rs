@@ -96,20 +96,6 @@ async fn while_the_homeserver_is_away_nothing_is_set_aside_and_nothing_overtakes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_room_key_is_fetched_awaited_and_then_told() {
-    let (mut stage, room) = Stage::connected().await;
-    let events = vec![stage.text_under(&room, "lost", "k1"), stage.text(&room, "behind")];
-    let fetches = stage.homeserver.fetches();
-    assert_eq!(stage.push(events, &[]).await, Answer::Acknowledge);
-    stage.until("a fetch", || stage.homeserver.fetches() > fetches).await;
-    assert!(stage.screen().is_empty(), "nothing younger overtakes");
-    stage.until("the text behind it", || stage.screen() == ["behind"]).await;
-    stage.until("a notice", || !stage.homeserver.shown().is_empty()).await;
-    assert!(stage.homeserver.shown()[0].contains("did not share its key"));
-    assert_eq!(*stage.set_aside.lock().unwrap(), ["no room key came in time"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn transactions_at_the_limit_one_past_it_repeated_and_with_a_gap() {
     let (mut stage, room) = Stage::connected().await;
     let mut junk = vec![json!("junk"); LIMIT];
