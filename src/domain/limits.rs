@@ -179,7 +179,8 @@ pub const LOGIN_PROCESSES_MAX: usize = 1_000;
 pub const OPENID_TOKEN_KEPT: Duration = Duration::from_mins(1);
 /// OpenID tokens that are believed without asking again.
 pub const OPENID_TOKENS_MAX: usize = 1_000;
-/// Homeservers that are asked for an OpenID token at the same time.
+/// Requests for which a homeserver is asked about an OpenID token at the same time: so many for people
+/// of our own, and so many for all others.
 pub const OPENID_ASKED_AT_ONCE_MAX: usize = 16;
 /// Bytes of an OpenID token.
 pub const OPENID_TOKEN_BYTES_MAX: usize = 1_024;
