@@ -14,6 +14,7 @@ mod read;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod whoami;
 
 use std::{fmt, sync::Arc};
 
@@ -110,7 +111,7 @@ impl ProvisioningFace {
 
 fn operations() -> OpenApiRouter<ProvisioningFace> {
     OpenApiRouter::with_openapi(frame())
-        .routes(routes!(account::whoami))
+        .routes(routes!(whoami::whoami))
         .routes(routes!(account::capabilities))
         .routes(routes!(account::login_flows))
         .routes(routes!(account::logins))

@@ -13,7 +13,7 @@ use super::{
     Face, ProvisioningFace,
     access::{As, Person},
     account::login,
-    read::{InPath, InQuery},
+    read::{InPath, NamedLogin},
     refusal::{Conflict, NotFound, Refusal, Refused},
     to_its_end,
 };
@@ -47,11 +47,12 @@ pub(super) struct Contact {
     consent: &'static str,
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
 pub(super) struct Through {
     /// The login to do it through; there is one a person.
-    pub(super) login_id: Option<String>,
+    login_id: Option<String>,
 }
 
 /// The person's contacts.
@@ -68,7 +69,7 @@ struct Contacts {
 pub(super) async fn contacts(
     State(face): Face,
     person: Person,
-    InQuery(Through { login_id }): InQuery<Through>,
+    NamedLogin(login_id): NamedLogin,
 ) -> Result<Json<impl Serialize>, Refusal> {
     let login = login(&face, &person, login_id.as_deref()).await?;
     let known = face.logins.consents().contacts(&login.id).await?;
@@ -80,14 +81,19 @@ pub(super) async fn contacts(
     Ok(Json(Contacts { contacts }))
 }
 
+/// Whom the person looks for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Sought {
+    /// A phone number with its country code.
+    #[param(example = "+33612345678")]
+    identifier: String,
+}
+
 /// Looks a phone number up. Nothing is told to its owner.
 #[utoipa::path(
     get, path = "/v3/resolve_identifier/{identifier}", operation_id = "resolveIdentifier", tag = "snc",
-    params(
-        ("identifier" = String, Path, description = "A phone number with its country code.",
-            example = "+33612345678"),
-        Through, As,
-    ),
+    params(Sought, Through, As),
     responses(
         (status = 200, description = "They can be reached.", body = Contact),
         Refused, NotFound, Conflict,
@@ -96,8 +102,8 @@ pub(super) async fn contacts(
 pub(super) async fn resolve_identifier(
     State(face): Face,
     Extension(person): Person,
-    InPath(identifier): InPath<String>,
-    InQuery(Through { login_id }): InQuery<Through>,
+    InPath(Sought { identifier }): InPath<Sought>,
+    NamedLogin(login_id): NamedLogin,
 ) -> Result<Json<Contact>, Refusal> {
     let found = face.find(&person, login_id.as_deref(), &identifier).await?;
     Ok(Json(face.contact(&found.portal(), Some(&found.digits)).await?))
@@ -106,11 +112,7 @@ pub(super) async fn resolve_identifier(
 /// Starts a chat with the owner of a phone number, or finds the one that there is.
 #[utoipa::path(
     post, path = "/v3/create_dm/{identifier}", operation_id = "createDM", tag = "snc",
-    params(
-        ("identifier" = String, Path, description = "A phone number with its country code.",
-            example = "+33612345678"),
-        Through, As,
-    ),
+    params(Sought, Through, As),
     responses(
         (status = 200, description = "There was a chat already.", body = Contact),
         (status = 201, description = "The chat is new; the person is invited.", body = Contact),
@@ -120,8 +122,8 @@ pub(super) async fn resolve_identifier(
 pub(super) async fn create_dm(
     State(face): Face,
     Extension(person): Person,
-    InPath(identifier): InPath<String>,
-    InQuery(Through { login_id }): InQuery<Through>,
+    InPath(Sought { identifier }): InPath<Sought>,
+    NamedLogin(login_id): NamedLogin,
 ) -> Result<(StatusCode, Json<Contact>), Refusal> {
     let found = face.find(&person, login_id.as_deref(), &identifier).await?;
     let known = face.ports.storage.portal(&found.portal()).await?;
@@ -133,11 +135,11 @@ pub(super) async fn create_dm(
     match to_its_end(opened).await? {
         Opened::Ready(_) => {}
         Opened::Blocked => {
-            return Err(Refusal::bad_state("You have blocked this contact: unblock them first."));
+            return Err(Refusal::blocked_contact());
         }
-        Opened::UsedUp { now, again_at, .. } => {
+        Opened::UsedUp { limit, now, again_at } => {
             let wait = u64::try_from(again_at.saturating_sub(now)).unwrap_or(0);
-            return Err(Refusal::too_fast(Duration::from_millis(wait)));
+            return Err(Refusal::too_many_contacts(limit, Duration::from_millis(wait)));
         }
     }
     let portal = PortalKey { login: through, ghost };

@@ -1,7 +1,7 @@
 //! What the person agreed to, asked and took back, and how they stand to a contact from now on.
 
 use axum::{Extension, Json, extract::State};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     access::{As, Person},
     account::login,
     chats::{Contact, Through},
-    read::{InBody, InPath, InQuery},
+    read::{InBody, InPath, NamedLogin},
     refusal::{Conflict, NotFound, Refusal, Refused, TooLarge},
     to_its_end,
 };
@@ -75,10 +75,10 @@ pub(super) async fn ledger(
 }
 
 /// What the person wants of a contact.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its description is used")]
 pub(super) struct Wish {
-    #[schema(value_type = Action)]
-    action: String,
+    action: Action,
 }
 
 /// What can be wanted.
@@ -98,19 +98,17 @@ enum Action {
     Unblock,
 }
 
-impl Wish {
-    fn event(&self) -> Result<ContactEvent, Refusal> {
-        match self.action.as_str() {
-            "approve" => Ok(ContactEvent::Started),
-            "pause" => Ok(ContactEvent::Paused),
-            "resume" => Ok(ContactEvent::Resumed),
-            "block" => Ok(ContactEvent::Blocked),
-            "unblock" => Ok(ContactEvent::Unblocked),
-            _ => Err(Refusal::invalid(
-                "action",
-                "must be `approve`, `pause`, `resume`, `block` or `unblock`",
-            )),
-        }
+fn event(action: &str) -> Result<ContactEvent, Refusal> {
+    match action {
+        "approve" => Ok(ContactEvent::Started),
+        "pause" => Ok(ContactEvent::Paused),
+        "resume" => Ok(ContactEvent::Resumed),
+        "block" => Ok(ContactEvent::Blocked),
+        "unblock" => Ok(ContactEvent::Unblocked),
+        _ => Err(Refusal::invalid(
+            "action",
+            "must be `approve`, `pause`, `resume`, `block` or `unblock`",
+        )),
     }
 }
 
@@ -131,17 +129,21 @@ pub(super) async fn act(
     State(face): Face,
     Extension(person): Person,
     InPath(contact): InPath<String>,
-    InQuery(Through { login_id }): InQuery<Through>,
-    InBody(wish): InBody<Wish>,
+    NamedLogin(login_id): NamedLogin,
+    wish: InBody,
 ) -> Result<Json<Contact>, Refusal> {
-    let event = wish.event()?;
+    let event = event(wish.text("action")?)?;
     let login = login(&face, &person, login_id.as_deref()).await?;
     let portal = PortalKey { login: login.id, ghost: GhostKey(contact) };
     let consents = face.logins.consents().clone();
     match consents.of(&portal).await? {
-        ContactState::Unknown => return Err(Refusal::not_found("You have no such contact.")),
+        ContactState::Unknown => {
+            return Err(Refusal::not_found(
+                "You have no contact with this id: see `/v3/contacts`.",
+            ));
+        }
         ContactState::Blocked if event == ContactEvent::Started => {
-            return Err(Refusal::bad_state("You have blocked this contact: unblock them first."));
+            return Err(Refusal::blocked_contact());
         }
         _ => {}
     }

@@ -2,145 +2,59 @@
 
 #![expect(unused_qualifications, reason = "of the code that utoipa makes for parameters")]
 
-use std::collections::BTreeMap;
+mod shown;
 
 use axum::{Extension, Json, extract::State};
 use ruma::{OwnedUserId, UserId};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use self::shown::LoginStep;
 use super::{
     Face, ProvisioningFace,
     access::{As, Person},
-    account::{Done, FLOW, LAPSED, REPLACED, login},
+    account::{Done, FLOW, login},
     processes::Step,
-    read::{InBody, InPath, InQuery},
-    refusal::{Conflict, NotFound, Refusal, Refused, TooLarge},
+    read::{InBody, InPath, NamedLogin},
+    refusal::{Conflict, NOT_ALLOWED, NotFound, Refusal, Refused, TooLarge},
     to_its_end,
+    whoami::{LAPSED, REPLACED},
 };
 use crate::{
-    domain::{
-        bridged::Login,
-        consent::{consent_text, login::LoginState},
-    },
+    domain::{bridged::Timestamp, consent::login::LoginState},
     runtime::{ConnectionState, ReconnectOutcome, StartOutcome},
 };
 
 /// The field of the person's answer, and the answer that is consent.
 const AGREE: &str = "agree";
-const DISAGREE: &str = "do not agree";
 
-/// A step of a login.
-#[derive(Serialize, ToSchema)]
-pub(super) struct LoginStep {
-    /// Names this login in the next request.
-    login_id: String,
-    #[serde(rename = "type")]
-    kind: StepType,
-    step_id: &'static str,
-    /// For the person to read.
-    instructions: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_input: Option<UserInput>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display_and_wait: Option<DisplayAndWait>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    complete: Option<Complete>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum StepType {
-    UserInput,
-    DisplayAndWait,
-    Complete,
-}
-
-/// What the person is asked.
-#[derive(Serialize, ToSchema)]
-struct UserInput {
-    fields: Vec<InputField>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct InputField {
-    #[serde(rename = "type")]
-    kind: FieldType,
-    id: &'static str,
-    name: &'static str,
-    description: &'static str,
-    options: Vec<&'static str>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum FieldType {
-    Select,
-}
-
-/// What is shown while the person waits.
-#[derive(Serialize, ToSchema)]
-struct DisplayAndWait {
-    #[serde(rename = "type")]
-    kind: DisplayType,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum DisplayType {
-    Nothing,
-}
-
-/// The login stands.
-#[derive(Serialize, ToSchema)]
-struct Complete {
-    user_login_id: String,
-}
-
-impl LoginStep {
-    fn new(id: &str, step: Step, kind: StepType, instructions: impl Into<String>) -> Self {
-        Self {
-            login_id: id.to_owned(),
-            kind,
-            step_id: step.id(),
-            instructions: instructions.into(),
-            user_input: None,
-            display_and_wait: None,
-            complete: None,
-        }
-    }
-
-    fn consent(id: &str, person: &UserId) -> Self {
-        let field = InputField {
-            kind: FieldType::Select,
-            id: AGREE,
-            name: "Your answer",
-            description: "Nothing is sent to WhatsApp before you agree.",
-            // The first is what a careless click chooses.
-            options: vec![DISAGREE, AGREE],
-        };
-        let text = consent_text(person.as_str());
-        let step = Self::new(id, Step::Consent, StepType::UserInput, text);
-        Self { user_input: Some(UserInput { fields: vec![field] }), ..step }
-    }
-
-    fn waiting(id: &str, instructions: &str) -> Self {
-        let step = Self::new(id, Step::Connection, StepType::DisplayAndWait, instructions);
-        Self { display_and_wait: Some(DisplayAndWait { kind: DisplayType::Nothing }), ..step }
-    }
-
-    fn complete(id: &str, login: Login) -> Self {
-        let said = "You are connected to WhatsApp.";
-        let step = Self::new(id, Step::Connection, StepType::Complete, said);
-        Self { complete: Some(Complete { user_login_id: login.id.0 }), ..step }
-    }
-}
-
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
 pub(super) struct Again {
     /// The login to connect again, instead of a new one.
     login_id: Option<String>,
+}
+
+/// A login that was begun.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Begun {
+    /// The `login_id` of the step before.
+    #[serde(rename = "loginProcessID")]
+    process: String,
+}
+
+/// A step of a login that was begun.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct AtStep {
+    /// The `login_id` of the step before.
+    #[serde(rename = "loginProcessID")]
+    process: String,
+    /// The `step_id` of the step before.
+    #[serde(rename = "stepID")]
+    step: String,
 }
 
 /// Begins a login: the first step holds the consent text.
@@ -158,10 +72,10 @@ pub(super) async fn start(
     State(face): Face,
     Extension(person): Person,
     InPath(flow): InPath<String>,
-    InQuery(Again { login_id }): InQuery<Again>,
+    NamedLogin(login_id): NamedLogin,
 ) -> Result<Json<LoginStep>, Refusal> {
     if flow != FLOW {
-        return Err(Refusal::not_found("There is no such way to log in."));
+        return Err(Refusal::not_found("There is no such way to log in: see `/v3/login/flows`."));
     }
     let known = match &login_id {
         Some(id) => Some(login(&face, &person, Some(id)).await?),
@@ -191,10 +105,7 @@ pub(super) async fn start(
 #[utoipa::path(
     post, path = "/v3/login/step/{loginProcessID}/{stepID}/user_input",
     operation_id = "submitLoginStepUserInput", tag = "auth",
-    params(
-        ("loginProcessID" = String, Path, description = "The `login_id` of the step before."),
-        ("stepID" = String, Path, description = "The `step_id` of the step before."), As,
-    ),
+    params(AtStep, As),
     request_body(
         content = BTreeMap<String, String>, description = "The fields of the step, with answers.",
         example = json!({"agree": "agree"}),
@@ -207,17 +118,12 @@ pub(super) async fn start(
 pub(super) async fn user_input(
     State(face): Face,
     Extension(person): Person,
-    InPath((id, step)): InPath<(String, String)>,
-    InBody(input): InBody<BTreeMap<String, String>>,
+    InPath(AtStep { process: id, step }): InPath<AtStep>,
+    input: InBody,
 ) -> Result<Json<LoginStep>, Refusal> {
     face.expects(&id, &person, &step, Step::Consent)?;
-    match input.get(AGREE).map(|answer| answer.trim()) {
-        None => return Err(Refusal::missing(AGREE)),
-        Some(AGREE) => {}
-        Some(_) => {
-            let must = "must be `agree` to connect; nothing has changed";
-            return Err(Refusal::invalid(AGREE, must));
-        }
+    if input.text(AGREE)?.trim() != AGREE {
+        return Err(Refusal::invalid(AGREE, "must be `agree` to connect; nothing has changed"));
     }
     // Of two answers at once, one enlists and the other finds the next step.
     if !face.processes.advance(&id, Step::Consent, Step::Connection) {
@@ -246,10 +152,7 @@ pub(super) async fn user_input(
 #[utoipa::path(
     post, path = "/v3/login/step/{loginProcessID}/{stepID}/display_and_wait",
     operation_id = "submitLoginStepDisplayAndWait", tag = "auth",
-    params(
-        ("loginProcessID" = String, Path, description = "The `login_id` of the step before."),
-        ("stepID" = String, Path, description = "The `step_id` of the step before."), As,
-    ),
+    params(AtStep, As),
     responses(
         (status = 200, description = "What comes next.", body = LoginStep),
         Refused, NotFound, Conflict,
@@ -258,7 +161,7 @@ pub(super) async fn user_input(
 pub(super) async fn display_and_wait(
     State(face): Face,
     Extension(person): Person,
-    InPath((id, step)): InPath<(String, String)>,
+    InPath(AtStep { process: id, step }): InPath<AtStep>,
 ) -> Result<Json<LoginStep>, Refusal> {
     face.expects(&id, &person, &step, Step::Connection)?;
     let (logins, waiting) = (face.logins.clone(), person.clone());
@@ -276,13 +179,13 @@ pub(super) async fn display_and_wait(
 /// Gives a login up that has not ended. Whoever has agreed already logs out instead.
 #[utoipa::path(
     post, path = "/v3/login/cancel/{loginProcessID}", operation_id = "cancelLogin", tag = "auth",
-    params(("loginProcessID" = String, Path, description = "The `login_id` of the step before."), As),
+    params(Begun, As),
     responses((status = 200, description = "It is forgotten.", body = Done), Refused, NotFound)
 )]
 pub(super) async fn cancel(
     State(face): Face,
     Extension(person): Person,
-    InPath(id): InPath<String>,
+    InPath(Begun { process: id }): InPath<Begun>,
 ) -> Result<Json<Done>, Refusal> {
     face.process(&id, &person)?;
     face.processes.end(&id);
@@ -295,7 +198,7 @@ fn unexpected(expected: Step) -> Refusal {
 }
 
 impl ProvisioningFace {
-    fn now(&self) -> crate::domain::bridged::Timestamp {
+    fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
 
@@ -344,9 +247,7 @@ impl ProvisioningFace {
             ),
             ConnectionState::Replaced => REPLACED.to_owned(),
             ConnectionState::Lapsed => LAPSED.to_owned(),
-            ConnectionState::Paused => {
-                "You may not use this bridge at the moment: ask its operator.".to_owned()
-            }
+            ConnectionState::Paused => NOT_ALLOWED.to_owned(),
         };
         self.processes.end(id);
         Err(Refusal::bad_state(refused))

@@ -1,6 +1,6 @@
 //! What the API says when it does not do what was asked: a Matrix error with a sentence.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     Json,
@@ -11,6 +11,9 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::port::{Failure, Retry};
+
+/// To whom the operator's rules say no, before it is known that it is they who ask.
+pub(super) const NOT_ALLOWED: &str = "You may not use this bridge at the moment: ask its operator.";
 
 /// An error in the form of the Matrix specification.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,7 +26,7 @@ pub(super) struct Body {
     error: String,
     /// The parameter or field that the error is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     /// When to come again, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
@@ -43,16 +46,17 @@ impl Refusal {
     }
 
     /// A parameter or a field that is not what it must be. The sentence starts with its name.
-    pub(super) fn invalid(field: &'static str, must: &str) -> Self {
-        let error = format!("`{field}` {must}.");
-        let mut refusal = Self::new(StatusCode::BAD_REQUEST, "M_INVALID_PARAM", error);
-        refusal.body.field = Some(field);
-        refusal
+    pub(super) fn invalid(field: impl Into<Cow<'static, str>>, must: &str) -> Self {
+        Self::about("M_INVALID_PARAM", field.into(), must)
     }
 
     pub(super) fn missing(field: &'static str) -> Self {
-        let error = format!("`{field}` is missing.");
-        let mut refusal = Self::new(StatusCode::BAD_REQUEST, "M_MISSING_PARAM", error);
+        Self::about("M_MISSING_PARAM", field.into(), "is missing")
+    }
+
+    fn about(errcode: &'static str, field: Cow<'static, str>, wrong: &str) -> Self {
+        let error = format!("`{field}` {wrong}.");
+        let mut refusal = Self::new(StatusCode::BAD_REQUEST, errcode, error);
         refusal.body.field = Some(field);
         refusal
     }
@@ -85,11 +89,15 @@ impl Refusal {
     }
 
     pub(super) fn unrecognized() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "M_UNRECOGNIZED", "There is no such operation.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "M_UNRECOGNIZED",
+            "There is no such operation: see `/v3/openapi.json`.",
+        )
     }
 
     pub(super) fn no_such_method() -> Self {
-        let error = "This operation has another method.";
+        let error = "This operation has another method: see `/v3/openapi.json`.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "M_UNRECOGNIZED", error)
     }
 
@@ -104,8 +112,24 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "M_BAD_STATE", error)
     }
 
+    pub(super) fn blocked_contact() -> Self {
+        Self::bad_state("You have blocked this contact: unblock them first.")
+    }
+
     pub(super) fn too_fast(wait: Duration) -> Self {
-        let error = "Too many requests: wait a little and try again.";
+        Self::again_in(wait, "Too many requests: wait a little and try again.")
+    }
+
+    /// The day's limit of the operator.
+    pub(super) fn too_many_contacts(limit: u64, wait: Duration) -> Self {
+        let error = format!(
+            "You have started chats with {limit} new contacts today, as many as this bridge allows: \
+             try again tomorrow. Contacts that you have already are not affected."
+        );
+        Self::again_in(wait, error)
+    }
+
+    fn again_in(wait: Duration, error: impl Into<String>) -> Self {
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", error);
         let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         refusal.body.retry_after_ms = Some(wait);

@@ -1,15 +1,23 @@
 //! From the consent text to leaving, over HTTP.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use causeway::domain::limits;
+use causeway::domain::{allowance::Limits, limits, permission::Permission};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{super::homeserver::PERSON, Api, BOB, SECRET};
+use super::{
+    super::{
+        cut::Cut,
+        homeserver::PERSON,
+        stage::{Stage, permissions},
+    },
+    Api, BOB, SECRET,
+};
 
 impl Api {
     /// Begins a login and returns the path of the step that wants the answer.
-    async fn begin(&self) -> String {
+    pub(super) async fn begin(&self) -> String {
         let started = self.post("/v3/login/start/consent", None).await;
         assert_eq!(started.status, 200, "{}", started.body);
         let (id, step) = (&started.body["login_id"], &started.body["step_id"]);
@@ -17,11 +25,11 @@ impl Api {
         format!("/v3/login/step/{id}/{step}/user_input")
     }
 
-    async fn logins(&self) -> usize {
+    pub(super) async fn logins(&self) -> usize {
         self.get("/v3/logins").await.body["login_ids"].as_array().unwrap().len()
     }
 
-    async fn log_in(&self) {
+    pub(super) async fn log_in(&self) {
         let path = self.begin().await;
         let done = self.post(&path, Some(json!({"agree": "agree"}))).await;
         assert_eq!(done.body["type"], "complete", "{}", done.body);
@@ -53,7 +61,7 @@ async fn nobody_is_connected_without_having_agreed() {
         (json!({}), (400, "M_MISSING_PARAM", "agree")),
         (json!({"agree": "do not agree"}), (400, "M_INVALID_PARAM", "agree")),
         (json!({"agree": "AGREE"}), (400, "M_INVALID_PARAM", "agree")),
-        (json!({"agree": true}), (400, "M_NOT_JSON", "")),
+        (json!({"agree": true}), (400, "M_INVALID_PARAM", "agree")),
         (json!([]), (400, "M_NOT_JSON", "")),
     ] {
         assert_eq!(api.post(&path, Some(body.clone())).await.summary(), expected, "{body}");
@@ -64,7 +72,7 @@ async fn nobody_is_connected_without_having_agreed() {
     assert_eq!(strange.summary(), (409, "M_BAD_STATE", ""));
     let id = path.split('/').nth(4).unwrap();
     // What one person began is nobody else's.
-    let bobs = api.request(reqwest::Method::POST, &path, Some(SECRET), Some(BOB)).json(&agree);
+    let bobs = api.request(Method::POST, &path, Some(SECRET), Some(BOB)).json(&agree);
     let bobs = api.send(bobs).await;
     assert_eq!(bobs.summary(), (404, "M_NOT_FOUND", ""));
     assert_eq!(api.post(&format!("/v3/login/cancel/{id}"), None).await.status, 200);
@@ -79,6 +87,24 @@ async fn nobody_is_connected_without_having_agreed() {
         assert_eq!(api.get(path).await.summary(), (400, "FI.MAU.NOT_LOGGED_IN", ""), "{path}");
     }
     assert_eq!(api.post("/v3/logout/unknown", None).await.summary(), (404, "M_NOT_FOUND", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_named() {
+    let api = Api::new().await;
+    for (method, path, field) in [
+        (Method::POST, "/v3/logout/%FF", "loginID"),
+        (Method::POST, "/v3/login/start/%FF", "flowID"),
+        (Method::POST, "/v3/login/step/%FF/x/user_input", "loginProcessID"),
+        (Method::POST, "/v3/login/step/x/%FF/user_input", "stepID"),
+        (Method::POST, "/v3/consent/%FF", "contact"),
+        (Method::GET, "/v3/resolve_identifier/%FF", "identifier"),
+        (Method::GET, "/v3/contacts?login_id=1&login_id=2", "login_id"),
+        (Method::GET, "/v3/contacts?user_id=@bob:example.org", "user_id"),
+    ] {
+        let answer = api.send(api.request(method, path, Some(SECRET), Some(PERSON))).await;
+        assert_eq!(answer.summary(), (400, "M_INVALID_PARAM", field), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,8 +173,14 @@ async fn a_contact_is_paused_and_blocked_and_the_ledger_remembers() {
     assert_eq!(refused.summary(), (409, "M_BAD_STATE", ""));
     let refused = api.post("/v3/create_dm/+33612345678", None).await;
     assert_eq!(refused.summary(), (409, "M_BAD_STATE", ""));
-    let odd = api.post(&path, Some(json!({"action": "forget"}))).await;
-    assert_eq!(odd.summary(), (400, "M_INVALID_PARAM", "action"));
+    for (body, expected) in [
+        (Some(json!({"action": "forget"})), (400, "M_INVALID_PARAM", "action")),
+        (Some(json!({"action": 5})), (400, "M_INVALID_PARAM", "action")),
+        (Some(json!({})), (400, "M_MISSING_PARAM", "action")),
+        (None, (400, "M_MISSING_PARAM", "action")),
+    ] {
+        assert_eq!(api.post(&path, body.clone()).await.summary(), expected, "{body:?}");
+    }
     let nobody = api.post("/v3/consent/nobody", Some(json!({"action": "pause"}))).await;
     assert_eq!(nobody.summary(), (404, "M_NOT_FOUND", ""));
     let ledger = api.get("/v3/consent").await.body["entries"].clone();
@@ -167,6 +199,25 @@ async fn a_contact_is_paused_and_blocked_and_the_ledger_remembers() {
     assert_eq!(acts, expected);
     assert_eq!(ledger[0]["text_version"], 2);
     assert_eq!(ledger[1]["contact"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_contacts_of_a_day_at_the_limit_and_one_past_it() {
+    let mut stage = Stage::new().await;
+    let limits = Limits { contacts_a_day: 1, ..Limits::default() };
+    stage.permissions = permissions(Permission::User.into(), limits);
+    stage.begin(Cut::Never).await;
+    let api = Api::of(stage, Some(SECRET)).await;
+    api.log_in().await;
+    assert_eq!(api.post("/v3/create_dm/+33612345678", None).await.status, 201);
+    let over = api.post("/v3/create_dm/+33611111111", None).await;
+    assert_eq!(over.summary(), (429, "M_LIMIT_EXCEEDED", ""));
+    assert!(over.body["error"].as_str().unwrap().contains("1 new contacts"), "{}", over.body);
+    let wait = Duration::from_millis(over.body["retry_after_ms"].as_u64().unwrap());
+    assert_eq!(api.post("/v3/create_dm/+33612345678", None).await.status, 200);
+    api.stage.clock.advance(wait);
+    api.stage.until("the connection", || api.stage.network.is_connected()).await;
+    assert_eq!(api.post("/v3/create_dm/+33611111111", None).await.status, 201);
 }
 
 /// Of two answers at once, one enlists and the other is told.
