@@ -166,6 +166,8 @@ pub const POLICY_REASON_CHARS_MAX: usize = 200;
 pub const PROVISIONING_PERSON_RATE: Rate = Rate { burst: 30, pause: Duration::from_secs(1) };
 /// Requests to the provisioning API from one address that does not have the shared secret.
 pub const PROVISIONING_ADDRESS_RATE: Rate = Rate { burst: 60, pause: Duration::from_millis(500) };
+/// Copies of everything that is kept, which one person may take over the provisioning API.
+pub const PROVISIONING_EXPORT_RATE: Rate = Rate { burst: 3, pause: Duration::from_mins(1) };
 /// Persons, and addresses, whose requests to the provisioning API are counted.
 pub const PROVISIONING_KEYS_MAX: usize = 10_000;
 /// Bytes of a request body to the provisioning API.

@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod chats;
 mod consent;
+mod data;
 mod login;
 mod processes;
 mod read;
@@ -125,6 +126,8 @@ fn operations() -> OpenApiRouter<ProvisioningFace> {
         .routes(routes!(chats::create_dm))
         .routes(routes!(consent::ledger))
         .routes(routes!(consent::act))
+        .routes(routes!(data::export))
+        .routes(routes!(data::erase))
 }
 
 /// All of the description that no operation says.

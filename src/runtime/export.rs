@@ -1,5 +1,5 @@
-//! Everything that is kept of a person, gathered and handed to them: an encrypted file in their
-//! management room.
+//! Everything that is kept of a person, gathered and handed to them: as the file that it is, or
+//! encrypted in their management room.
 
 use ruma::{EventId, UserId};
 use serde_json::json;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     commit::commit,
     hints::Hints,
-    media::{Mover, NotMoved},
+    media::{Mover, NotMoved, Turn},
     ports::Ports,
 };
 use crate::{
@@ -55,8 +55,24 @@ impl Exports {
         Self { mover: Mover::new(ports.clone()), ports, hints }
     }
 
-    /// The document. It holds phone numbers.
-    pub async fn document(&self, person: &UserId) -> Result<Export, Failure> {
+    /// The document as a file. It holds phone numbers. `None` if too many files are on their way at the
+    /// moment.
+    pub async fn file(&self, person: &UserId) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        match self.mover.turn() {
+            Some(turn) => self.file_in(&turn, person).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The whole file is in memory, which is why it takes a turn.
+    async fn file_in(&self, _turn: &Turn, person: &UserId) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let document = self.document(person).await?;
+        let bytes = serde_json::to_vec_pretty(&document)
+            .map_err(|_| Failure::never("the export is no JSON"))?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    async fn document(&self, person: &UserId) -> Result<Export, Failure> {
         let storage = &self.ports.storage;
         let ledger = storage.ledger_of(person).await?;
         let meetings = storage.meetings_with(person).await?;
@@ -129,10 +145,7 @@ impl Exports {
             return Ok(ExportOutcome::NoEncryptedRoom);
         }
         let Some(turn) = self.mover.turn() else { return Ok(ExportOutcome::Busy) };
-        let document = self.document(person).await?;
-        let bytes = serde_json::to_vec_pretty(&document)
-            .map_err(|_| Failure::never("the export is no JSON"))?;
-        let bytes = Zeroizing::new(bytes);
+        let bytes = self.file_in(&turn, person).await?;
         let file = match self.mover.upload_whole(&turn, &ActAs::Bot, &bytes).await {
             Ok(file) => file,
             Err(NotMoved::Later(failure) | NotMoved::SourceAway(failure)) => return Err(failure),

@@ -29,6 +29,14 @@ const OTHER_PHONE: &str = "+33612345679";
 /// What the bridge's log says when somebody was erased.
 const ERASED: &str = "everything of a person is deleted";
 
+/// Waits until somebody is erased.
+pub(crate) async fn is_erased(world: &World) -> Result<()> {
+    until("the end of the erasure", PATIENCE, || async {
+        Ok(fs::read_to_string(world.bridge.log())?.contains(ERASED).then_some(()))
+    })
+    .await
+}
+
 /// Waits until the person is alone in a room.
 async fn is_alone(person: &Person, room: &Room) -> Result<()> {
     until("everybody else to leave the room", PATIENCE, || async {
@@ -138,10 +146,7 @@ async fn a_whole_life_ends_with_a_database_that_knows_nothing_of_it() -> Result<
         for room in [&management, &room] {
             is_alone(&alice, room).await?;
         }
-        until("the end of the erasure", PATIENCE, || async {
-            Ok(fs::read_to_string(world.bridge.log())?.contains(ERASED).then_some(()))
-        })
-        .await?;
+        is_erased(&world).await?;
         ensure!(world.network().login(alice.id()).await?.is_none(), "the network still knows her");
         // Nobody of ours hears this, and nothing of it is kept.
         alice.says(&management, "hello?").await?;

@@ -1,13 +1,16 @@
-//! A person connects over the provisioning API, by the word of their own homeserver.
+//! A person connects over the provisioning API, by the word of their own homeserver, and is forgotten the same way.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{
-    bridge::Plan,
-    matrix_client::Person,
-    world::{PHONE, World},
+use crate::{
+    life::is_erased,
+    support::{
+        bridge::Plan,
+        matrix_client::Person,
+        world::{PHONE, World},
+    },
 };
 
 /// An OpenID token of the person, as their client would get one.
@@ -71,8 +74,19 @@ async fn a_person_connects_with_a_token_of_their_homeserver() -> Result<()> {
         ensure!(status == 201 && chat["dm_room_mxid"].is_string(), "{status} {chat}");
         let (status, answer) = whoami(bobs, &bob).await?;
         ensure!(status == 200 && answer["logins"] == json!([]), "{status} {answer}");
-        let (status, left) = post("/v3/logout/all".to_owned(), None).await?;
-        ensure!(status == 200, "{status} {left}");
+        let get = |path| ask(world, (&alices, &alice), Method::GET, path, None);
+        let (status, copy) = get("/v3/export").await?;
+        ensure!(status == 200 && copy["login"]["state"] == "active", "{status} {copy}");
+        ensure!(copy["contacts"][0]["room"] == chat["dm_room_mxid"], "{copy}");
+        let everything = Some(json!({"confirm": "everything"}));
+        let (status, begun) = post("/v3/erase".to_owned(), everything).await?;
+        ensure!(status == 202, "{status} {begun}");
+        let (status, refused) = get("/v3/whoami").await?;
+        ensure!(status == 409 && refused["errcode"] == "EU.CAUSEWAY.BEING_ERASED", "{refused}");
+        is_erased(world).await?;
+        let (status, answer) = get("/v3/export").await?;
+        ensure!(status == 200 && answer["login"].is_null(), "{status} {answer}");
+        ensure!(answer["decisions"] == json!([]) && answer["rooms"] == json!([]), "{answer}");
         Ok(())
     };
     let told = told.await;

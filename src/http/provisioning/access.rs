@@ -46,6 +46,7 @@ pub(super) struct Access {
     /// None of these locks is ever held across an await.
     persons: Mutex<Buckets<OwnedUserId>>,
     addresses: Mutex<Buckets<IpAddr>>,
+    exports: Mutex<Buckets<OwnedUserId>>,
     believed: Mutex<Believed>,
     /// Apart, so that strangers whose servers take their time do not hold up our own people.
     asking_our_server: Semaphore,
@@ -79,6 +80,9 @@ pub(super) async fn enter(
     let (headers, query) = (request.headers(), query.ok());
     let address = said::address(peer, headers);
     let person = face.access.person(said::bearer(headers), query, address).await?;
+    if face.logins.is_being_erased(&person).await? {
+        return Err(Refusal::being_erased());
+    }
     request.extensions_mut().insert(person);
     Ok(next.run(request).await)
 }
@@ -94,6 +98,7 @@ impl Access {
             clock: Arc::clone(&ports.clock),
             persons: Mutex::new(Buckets::new(limits::PROVISIONING_PERSON_RATE, keys_max)),
             addresses: Mutex::new(Buckets::new(limits::PROVISIONING_ADDRESS_RATE, keys_max)),
+            exports: Mutex::new(Buckets::new(limits::PROVISIONING_EXPORT_RATE, keys_max)),
             believed: Mutex::default(),
             asking_our_server: Semaphore::new(limits::OPENID_ASKED_AT_ONCE_MAX),
             asking_other_servers: Semaphore::new(limits::OPENID_ASKED_AT_ONCE_MAX),
@@ -112,7 +117,7 @@ impl Access {
             .is_some_and(|(said, secret)| said.as_bytes().ct_eq(secret.as_bytes()).into());
         // Managers ask for many people from one address.
         if !manager {
-            self.count_address(address)?;
+            self.count(&self.addresses, &customer(address))?;
         }
         let bearer = bearer.ok_or_else(Refusal::no_token)?;
         let token = bearer.strip_prefix(OPENID);
@@ -131,7 +136,7 @@ impl Access {
         if !manager {
             self.believe(&person, token.unwrap_or_default()).await?;
         }
-        self.count_person(&person)?;
+        self.count(&self.persons, &person)?;
         Ok(person)
     }
 
@@ -188,13 +193,13 @@ impl Access {
         self.believed.lock().expect("no holder of this lock can panic")
     }
 
-    fn count_address(&self, address: IpAddr) -> Result<(), Refusal> {
-        let mut addresses = self.addresses.lock().expect("no holder of this lock can panic");
-        addresses.take(&customer(address), self.clock.now()).map_err(Refusal::too_fast)
+    /// A copy of everything is more work than other requests.
+    pub(super) fn count_export(&self, person: &OwnedUserId) -> Result<(), Refusal> {
+        self.count(&self.exports, person)
     }
 
-    fn count_person(&self, person: &OwnedUserId) -> Result<(), Refusal> {
-        let mut persons = self.persons.lock().expect("no holder of this lock can panic");
-        persons.take(person, self.clock.now()).map_err(Refusal::too_fast)
+    fn count<K: Ord + Clone>(&self, buckets: &Mutex<Buckets<K>>, key: &K) -> Result<(), Refusal> {
+        let mut buckets = buckets.lock().expect("no holder of this lock can panic");
+        buckets.take(key, self.clock.now()).map_err(Refusal::too_fast)
     }
 }

@@ -14,7 +14,7 @@ use super::{
     access::{As, Person},
     account::login,
     read::{InPath, NamedLogin},
-    refusal::{Conflict, NotFound, Refusal, Refused},
+    refusal::{NotFound, Refusal, Refused},
     to_its_end,
 };
 use crate::{
@@ -96,7 +96,7 @@ pub(super) struct Sought {
     params(Sought, Through, As),
     responses(
         (status = 200, description = "They can be reached.", body = Contact),
-        Refused, NotFound, Conflict,
+        Refused, NotFound,
     )
 )]
 pub(super) async fn resolve_identifier(
@@ -116,7 +116,7 @@ pub(super) async fn resolve_identifier(
     responses(
         (status = 200, description = "There was a chat already.", body = Contact),
         (status = 201, description = "The chat is new; the person is invited.", body = Contact),
-        Refused, NotFound, Conflict,
+        Refused, NotFound,
     )
 )]
 pub(super) async fn create_dm(

@@ -10,7 +10,7 @@ use super::{
     account::login,
     chats::{Contact, Through},
     read::{InBody, InPath, NamedLogin},
-    refusal::{Conflict, NotFound, Refusal, Refused, TooLarge},
+    refusal::{NotFound, Refusal, Refused, TooLarge},
     to_its_end,
 };
 use crate::domain::{
@@ -122,7 +122,7 @@ fn event(action: &str) -> Result<ContactEvent, Refusal> {
     request_body(content = Wish, example = json!({"action": "pause"})),
     responses(
         (status = 200, description = "How they stand now.", body = Contact),
-        Refused, NotFound, Conflict, TooLarge,
+        Refused, NotFound, TooLarge,
     )
 )]
 pub(super) async fn act(

@@ -16,7 +16,7 @@ use super::{
     account::{Done, FLOW, login},
     processes::Step,
     read::{InBody, InPath, NamedLogin},
-    refusal::{Conflict, NOT_ALLOWED, NotFound, Refusal, Refused, TooLarge},
+    refusal::{NOT_ALLOWED, NotFound, Refusal, Refused, TooLarge},
     to_its_end,
     whoami::{LAPSED, REPLACED},
 };
@@ -65,7 +65,7 @@ pub(super) struct AtStep {
     ),
     responses(
         (status = 200, description = "What comes next.", body = LoginStep),
-        Refused, NotFound, Conflict,
+        Refused, NotFound,
     )
 )]
 pub(super) async fn start(
@@ -112,7 +112,7 @@ pub(super) async fn start(
     ),
     responses(
         (status = 200, description = "What comes next.", body = LoginStep),
-        Refused, NotFound, Conflict, TooLarge,
+        Refused, NotFound, TooLarge,
     )
 )]
 pub(super) async fn user_input(
@@ -155,7 +155,7 @@ pub(super) async fn user_input(
     params(AtStep, As),
     responses(
         (status = 200, description = "What comes next.", body = LoginStep),
-        Refused, NotFound, Conflict,
+        Refused, NotFound,
     )
 )]
 pub(super) async fn display_and_wait(

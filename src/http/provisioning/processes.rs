@@ -66,6 +66,12 @@ impl Processes {
         process.map(|process| process.step = to).is_some()
     }
 
+    /// Whatever the person has begun is over.
+    pub(super) fn forget(&self, person: &UserId) {
+        let mut processes = self.0.lock().expect("no holder of this lock can panic");
+        processes.retain(|_, process| process.person != person);
+    }
+
     pub(super) fn end(&self, id: &str) {
         self.0.lock().expect("no holder of this lock can panic").remove(id);
     }
@@ -94,6 +100,11 @@ mod tests {
         assert_eq!(processes.step("1", alice, 0), None, "the newer one counts");
         processes.end("2");
         assert_eq!(processes.step("2", alice, 0), None);
+        processes.begin("3".to_owned(), alice, Step::Consent, 0);
+        processes.begin("4".to_owned(), bob, Step::Consent, 0);
+        processes.forget(alice);
+        assert_eq!(processes.step("3", alice, 0), None);
+        assert_eq!(processes.step("4", bob, 0), Some(Step::Consent));
     }
 
     #[test]

@@ -112,6 +112,13 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "M_BAD_STATE", error)
     }
 
+    /// As the bot says it; another code, so that programs know when to come again.
+    pub(super) fn being_erased() -> Self {
+        let error = "The bridge is deleting everything that it keeps of you; nothing else goes \
+                     before it is done. Start a login afterwards if you want to begin anew.";
+        Self::new(StatusCode::CONFLICT, "EU.CAUSEWAY.BEING_ERASED", error)
+    }
+
     pub(super) fn blocked_contact() -> Self {
         Self::bad_state("You have blocked this contact: unblock them first.")
     }
@@ -182,7 +189,11 @@ pub(super) enum Refused {
     /// The operator has not allowed this person to use the bridge.
     #[response(status = 403)]
     Forbidden(Body),
-    /// Too many requests.
+    /// Not as things stand, for instance while everything of the person is being deleted
+    /// (`EU.CAUSEWAY.BEING_ERASED`); the sentence says what to do.
+    #[response(status = 409)]
+    Conflict(Body),
+    /// Too many requests, or too many new contacts today; `retry_after_ms` says when to come again.
     #[response(status = 429)]
     TooFast(Body),
     /// The bridge failed.
@@ -198,12 +209,6 @@ pub(super) enum Refused {
 #[response(status = 404, description = "There is no such thing of this person.")]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) struct NotFound(Body);
-
-/// It is not the time for this.
-#[derive(IntoResponses)]
-#[response(status = 409, description = "Not as things stand; the sentence says what to do.")]
-#[expect(dead_code, reason = "only its description is used")]
-pub(super) struct Conflict(Body);
 
 /// The body is too large.
 #[derive(IntoResponses)]

@@ -28,7 +28,7 @@ fn management() -> OwnedRoomId {
 }
 
 /// A connected person with a chat, words both ways and a file that waits to be fetched.
-async fn lived() -> (Stage, OwnedRoomId) {
+pub(super) async fn lived() -> (Stage, OwnedRoomId) {
     let (mut stage, room) = Stage::connected().await;
     stage.has_management_room().await;
     let event = stage.text(&room, "hello");
@@ -50,7 +50,7 @@ async fn is_pending(stage: &Stage) -> bool {
     stage.storage().erasure_of(person()).await.unwrap().is_some()
 }
 
-async fn until_fulfilled(stage: &Stage) {
+pub(super) async fn until_fulfilled(stage: &Stage) {
     for _ in 0..600 {
         stage.pass(Duration::from_millis(100)).await;
         if stage.is_dead() || !is_pending(stage).await {
@@ -60,7 +60,7 @@ async fn until_fulfilled(stage: &Stage) {
     panic!("the person is still there");
 }
 
-async fn check_nothing_is_left(stage: &Stage, room: &OwnedRoomId) {
+pub(super) async fn check_nothing_is_left(stage: &Stage, room: &OwnedRoomId) {
     let storage = stage.storage();
     assert_eq!(storage.login_of(person()).await.unwrap(), None);
     assert!(storage.ledger_of(person()).await.unwrap().is_empty());

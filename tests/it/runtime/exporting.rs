@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Opens the file that stands last in the rooms.
-fn opened(stage: &Stage) -> Value {
+pub(super) fn opened(stage: &Stage) -> Value {
     let content = stage.homeserver.contents().pop().unwrap();
     assert_eq!(content["msgtype"], "m.file");
     let file = EncryptedFile::parse(&content["file"]).unwrap();

@@ -1,5 +1,7 @@
-//! The provisioning API over HTTP: who is let in, how often, and a person's way from the consent text to leaving.
+//! The provisioning API over HTTP: who is let in, how often, a person's way from the consent text to leaving, and what is
+//! kept of them.
 
+mod data;
 mod door;
 mod fuzz;
 mod story;

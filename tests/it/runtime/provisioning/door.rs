@@ -18,7 +18,7 @@ use super::{
 async fn no_operation_is_open() {
     let api = Api::new().await;
     let operations = api.operations().await;
-    assert!(operations.len() >= 14, "{operations:?}");
+    assert!(operations.len() >= 16, "{operations:?}");
     for (method, path) in operations {
         let ask = |bearer| api.send(api.request(method.clone(), &path, bearer, Some(PERSON)));
         let none = ask(None).await;
