@@ -5,6 +5,7 @@ use ruma::{OwnedRoomId, OwnedUserId};
 
 use super::{
     bridged::{ActAs, Timestamp},
+    ids::PortalKey,
     limits,
 };
 
@@ -21,6 +22,8 @@ pub struct Erasure {
 pub struct Meeting {
     pub who: ActAs,
     pub room: OwnedRoomId,
+    /// The chat that it is the room of, or was; `None` for the bot, and if it is not known.
+    pub chat: Option<PortalKey>,
 }
 
 impl Erasure {

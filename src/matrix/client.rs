@@ -186,6 +186,10 @@ impl Homeserver for MatrixHomeserver {
         self.leave_room(who, room).await
     }
 
+    async fn free_alias(&self, who: &ActAs, localpart: &str) -> Result<(), Failure> {
+        self.delete_alias(who, localpart).await
+    }
+
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure> {
         self.read_room_state(who, room).await
     }

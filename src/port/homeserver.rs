@@ -92,6 +92,10 @@ pub trait Homeserver: Send + Sync {
 
     async fn leave(&self, who: &ActAs, room: &RoomId) -> Result<(), Failure>;
 
+    /// Takes an alias of our namespace from whatever room has it, by its localpart; it is fine if none
+    /// has. For as long as a room has one, the homeserver brings us its events.
+    async fn free_alias(&self, who: &ActAs, localpart: &str) -> Result<(), Failure>;
+
     async fn room_state(&self, who: &ActAs, room: &RoomId) -> Result<RoomState, Failure>;
 
     /// Every state event of a room.

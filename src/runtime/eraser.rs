@@ -136,17 +136,28 @@ impl Eraser {
     /// Our users leave every room in which they meet the person, those of logins of before too.
     async fn leave_rooms(&self, person: &UserId) -> Result<(), Failure> {
         let mut last = Ok(());
-        for Meeting { who, room } in self.ports.storage.meetings_with(person).await? {
-            match self.ports.homeserver.leave(&who, &room).await {
-                // They are not in it: they left, or were made to.
+        for meeting in self.ports.storage.meetings_with(person).await? {
+            match self.leave(&meeting).await {
+                // They are not in it: they left, or were made to. Or the alias is not ours to free.
                 Err(failure) if failure.retry == Retry::Never => {
-                    tracing::debug!(%room, %failure, "nobody of ours to leave a room");
+                    let room = meeting.room;
+                    tracing::debug!(%room, %failure, "nothing of ours to take from a room");
                 }
                 Err(failure) => last = Err(failure),
                 Ok(()) => {}
             }
         }
         last
+    }
+
+    /// With the alias, the homeserver stops bringing us what is said there from now on.
+    async fn leave(&self, Meeting { who, room, chat }: &Meeting) -> Result<(), Failure> {
+        let homeserver = &self.ports.homeserver;
+        let left = homeserver.leave(who, room).await;
+        if let Some(chat) = chat {
+            homeserver.free_alias(who, &self.ports.namer.portal_alias(chat)).await?;
+        }
+        left
     }
 
     async fn fulfil(&self, person: &UserId) -> Result<(), Failure> {

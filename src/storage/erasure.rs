@@ -9,7 +9,7 @@ use super::{
     crypto_store::{self, Theirs},
     database::{Database, Writer},
     error::Error,
-    room::OF_PERSON_ALONE,
+    room::{OF_PERSON_ALONE, RoomRow},
 };
 use crate::domain::{
     bridged::Timestamp,
@@ -130,9 +130,9 @@ pub(super) async fn fulfil(writer: &mut Writer<'_>, person: &UserId) -> Result<(
 }
 
 async fn rooms(writer: &mut Writer<'_>, person: &UserId) -> Result<Vec<String>, Error> {
-    let rows: Vec<(String, String)> =
+    let rows: Vec<RoomRow> =
         sqlx::query_as(OF_PERSON_ALONE).bind(person.as_str()).fetch_all(&mut *writer.conn).await?;
-    let mut rooms: Vec<_> = rows.into_iter().map(|(room, _)| room).collect();
+    let mut rooms: Vec<_> = rows.into_iter().map(|row| row.id).collect();
     rooms.dedup();
     Ok(rooms)
 }

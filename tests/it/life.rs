@@ -9,6 +9,8 @@ use matrix_sdk::{
     media::{MediaFormat, MediaRequestParameters},
     ruma::events::room::{EncryptedFile, MediaSource},
 };
+use reqwest::{Method, StatusCode};
+use ruma::RoomAliasId;
 use serde_json::{Value, json};
 use sqlx::any::AnyPoolOptions;
 
@@ -58,6 +60,17 @@ async fn takes_a_copy(alice: &Person, management: &Room) -> Result<Value> {
     let request = MediaRequestParameters { source, format: MediaFormat::File };
     let bytes = alice.client().media().get_media_content(&request, false).await?;
     Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Whether the homeserver knows a room by an alias. It brings what is said there to whoever has the alias's
+/// namespace.
+async fn is_alias(world: &World, person: &Person, alias: &RoomAliasId) -> Result<bool> {
+    let token = person.client().access_token().context("nobody is logged in")?;
+    let alias: String = url::form_urlencoded::byte_serialize(alias.as_bytes()).collect();
+    let path = format!("_matrix/client/v3/directory/room/{alias}");
+    let (status, answer) = world.synapse.call(Method::GET, &path, &token, None).await?;
+    ensure!(status.is_success() || status == StatusCode::NOT_FOUND, "{status}: {answer}");
+    Ok(status.is_success())
 }
 
 /// What alice does with her connection, from the first word on.
@@ -135,6 +148,8 @@ async fn a_whole_life_ends_with_a_database_that_knows_nothing_of_it() -> Result<
         let export = takes_a_copy(&alice, &management).await?;
         check_copy(&export, &alice, &room)?;
 
+        let alias = room.canonical_alias().context("the chat's room has no alias")?;
+        ensure!(is_alias(&world, &alice, &alias).await?, "{alias} names no room");
         let names = names(&world, &alice, [&management, &room]).await?;
         let kept = files(world.bridge.folder())?;
         for name in &names {
@@ -147,6 +162,7 @@ async fn a_whole_life_ends_with_a_database_that_knows_nothing_of_it() -> Result<
             is_alone(&alice, room).await?;
         }
         is_erased(&world).await?;
+        ensure!(!is_alias(&world, &alice, &alias).await?, "{alias} is still there");
         ensure!(world.network().login(alice.id()).await?.is_none(), "the network still knows her");
         // Nobody of ours hears this, and nothing of it is kept.
         alice.says(&management, "hello?").await?;

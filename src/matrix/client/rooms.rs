@@ -57,7 +57,7 @@ impl MatrixHomeserver {
             return Ok(created);
         }
         let alias = self.names.alias(&room.alias_localpart);
-        let request = get_alias::v3::Request::new(alias.clone());
+        let request = get_alias::v3::Request::new(alias);
         let found =
             self.api.call("resolving an alias", self.identity(&creator), request).await?.room_id;
         let request = join_room_by_id::v3::Request::new(found.clone());
@@ -69,10 +69,16 @@ impl MatrixHomeserver {
             Err(failure) if failure.is(StatusCode::FORBIDDEN, "M_FORBIDDEN") => {}
             Err(failure) => return Err(failure.into()),
         }
-        let request = delete_alias::v3::Request::new(alias);
-        self.api.call("freeing an alias", self.identity(&creator), request).await?;
+        self.delete_alias(&room.creator, &room.alias_localpart).await?;
         let created = self.create(room).await?;
         created.ok_or_else(|| Failure::later("a room's alias was taken while it was made"))
+    }
+
+    pub(super) async fn delete_alias(&self, who: &ActAs, localpart: &str) -> Result<(), Failure> {
+        let user = self.names.user_id(who);
+        let request = delete_alias::v3::Request::new(self.names.alias(localpart));
+        let answer = self.api.call("freeing an alias", self.identity(&user), request).await;
+        found(answer).map(drop)
     }
 
     /// `None` if the alias is taken.

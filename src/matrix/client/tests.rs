@@ -167,6 +167,21 @@ async fn a_room_that_its_creator_was_thrown_out_of_gives_its_alias_to_another() 
 }
 
 #[tokio::test]
+async fn an_alias_is_freed_and_one_that_is_free_already_is_fine() {
+    let server = FakeHomeserver::start(|_| ok(&json!({}))).await;
+    server.client().free_alias(&ghost(), "xyz").await.unwrap();
+    let [asked] = &server.asked()[..] else { panic!("one call") };
+    assert_eq!(asked.method, "DELETE");
+    assert!(asked.path.ends_with("/directory/room/#whatsapp_xyz:example.org"), "{}", asked.path);
+    assert!(is_masqueraded(asked));
+    let free = FakeHomeserver::start(|_| refuse(404, "M_NOT_FOUND")).await;
+    free.client().free_alias(&ghost(), "xyz").await.unwrap();
+    let away = FakeHomeserver::start(|_| refuse(502, "")).await;
+    let failure = away.client().free_alias(&ghost(), "xyz").await.unwrap_err();
+    assert_eq!(failure.retry, Retry::Later);
+}
+
+#[tokio::test]
 async fn signs_are_put_into_a_room_one_by_one() {
     let server = FakeHomeserver::start(|_| ok(&json!({ "event_id": "$e" }))).await;
     let signs = direct_room().signs;

@@ -38,6 +38,7 @@ pub(super) async fn lived() -> (Stage, OwnedRoomId) {
         .until("the talk", || stage.screen().len() == 1 && stage.homeserver.shown().len() == 1)
         .await;
     host(&stage, &name(1), vec![1; 10], stage.clock.now() + 1_000_000_000).await;
+    assert!(stage.homeserver.is_named(&room));
     (stage, room)
 }
 
@@ -75,6 +76,7 @@ pub(super) async fn check_nothing_is_left(stage: &Stage, room: &OwnedRoomId) {
     let homeserver = &stage.homeserver;
     assert!(homeserver.left(BOT, &management()));
     assert!(homeserver.left(&format!("@wa_{}:example.org", ghost.0), room));
+    assert!(!homeserver.is_named(room), "its events would go on coming");
     assert_eq!(homeserver.ghost_names().last().unwrap(), "WhatsApp contact");
     assert!(homeserver.forgotten().contains(&ActAs::Bot));
     assert!(homeserver.forgotten().contains(&ActAs::Ghost(ghost)));
@@ -99,6 +101,19 @@ async fn who_wants_nothing_kept_is_asked_once_more_and_then_forgotten() {
     stage.log_in().await;
     stage.open_chat().await;
     assert_eq!(stage.storage().ledger_of(person()).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_of_a_login_of_before_lose_their_aliases_too() {
+    let (stage, before) = lived().await;
+    stage.ask("logout").await;
+    stage.log_in().await;
+    let now = stage.open_chat().await;
+    assert!(before != now && stage.homeserver.is_named(&before));
+    stage.ask("erase everything").await;
+    until_fulfilled(&stage).await;
+    check_nothing_is_left(&stage, &before).await;
+    check_nothing_is_left(&stage, &now).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

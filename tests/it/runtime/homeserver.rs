@@ -45,7 +45,10 @@ pub(super) const BOT: &str = "@bot:example.org";
 
 #[derive(Default)]
 struct State {
+    /// By the alias.
     rooms: BTreeMap<String, OwnedRoomId>,
+    /// Rooms that lost their alias.
+    unnamed: usize,
     /// The rooms that a person was invited into, oldest first.
     invites: Vec<OwnedRoomId>,
     unencrypted: BTreeSet<OwnedRoomId>,
@@ -207,6 +210,11 @@ impl FakeHomeserver {
         self.state().left.iter().any(|(user, left)| user == who && left == room)
     }
 
+    /// Whether a room has an alias, by which the homeserver would bring its events to us.
+    pub(super) fn is_named(&self, room: &OwnedRoomId) -> bool {
+        self.state().rooms.values().any(|named| named == room)
+    }
+
     pub(super) fn forgotten(&self) -> BTreeSet<ActAs> {
         self.state().forgotten.clone()
     }
@@ -344,7 +352,7 @@ impl Homeserver for FakeHomeserver {
     async fn direct_room(&self, room: &DirectRoom) -> Result<OwnedRoomId, Failure> {
         let mut state = self.state();
         Trouble::befall(state.trouble, ())?;
-        let count = state.rooms.len();
+        let count = state.rooms.len() + state.unnamed;
         let made = || OwnedRoomId::try_from(format!("!room{count}:example.org")).unwrap();
         let id = state.rooms.entry(room.alias_localpart.clone()).or_insert_with(made).clone();
         state.members.insert((id.clone(), self.user_id(&room.creator)), "join");
@@ -412,6 +420,15 @@ impl Homeserver for FakeHomeserver {
     async fn join_named(&self, _who: &ActAs, room: &RoomOrAliasId) -> Result<OwnedRoomId, Failure> {
         let room = OwnedRoomId::try_from(room.as_str()).unwrap();
         Trouble::befall(self.state().trouble, room)
+    }
+
+    async fn free_alias(&self, _who: &ActAs, localpart: &str) -> Result<(), Failure> {
+        let mut state = self.state();
+        Trouble::befall(state.trouble, ())?;
+        if state.rooms.remove(localpart).is_some() {
+            state.unnamed += 1;
+        }
+        Ok(())
     }
 
     async fn room_state(&self, _who: &ActAs, room: &RoomId) -> Result<RoomState, Failure> {

@@ -41,6 +41,7 @@ use super::{
 
 on_both!(
     who_is_erased_is_nowhere_and_nobody_else_notices,
+    the_rooms_of_a_login_that_is_gone_are_known_with_their_chats,
     a_wish_is_kept_until_it_is_fulfilled,
     what_comes_after_all_was_left_is_a_strangers,
     a_room_that_serves_somebody_else_by_now_is_theirs,
@@ -421,6 +422,28 @@ fn check_file(place: &Place, names: &[String], expected: bool) {
     }
 }
 
+async fn the_rooms_of_a_login_that_is_gone_are_known_with_their_chats(place: Place) {
+    let storage = place.open().await;
+    ALICE.fill_tables(&storage).await;
+    storage.commit(vec![Change::LoginRemoved(login_id(ALICE.login))]).await.unwrap();
+    let meeting = |kind: &str, ghost: &str| Meeting {
+        who: ActAs::Ghost(ghost_key(ghost)),
+        room: ALICE.room(&format!("{kind}-{ghost}")),
+        chat: Some(portal_key(ALICE.login, ghost)),
+    };
+    let mut expected = vec![
+        Meeting { who: ActAs::Bot, room: ALICE.room("management"), chat: None },
+        meeting("before", ALICE.ghost),
+        meeting("before", SHARED),
+        meeting("chat", ALICE.ghost),
+        meeting("chat", SHARED),
+    ];
+    expected.sort();
+    let mut found = storage.meetings_with(&person(ALICE.name)).await.unwrap();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 async fn a_wish_is_kept_until_it_is_fulfilled(place: Place) {
     let storage = place.open().await;
     let alice = person("alice");
@@ -465,7 +488,7 @@ async fn a_room_that_serves_somebody_else_by_now_is_theirs(place: Place) {
     }
     assert_eq!(storage.meetings_with(&alice).await.unwrap(), []);
     storage.commit(vec![Change::PersonErased(alice)]).await.unwrap();
-    let meeting = Meeting { who: ActAs::Bot, room: room("both") };
+    let meeting = Meeting { who: ActAs::Bot, room: room("both"), chat: None };
     assert_eq!(storage.meetings_with(&bob).await.unwrap(), [meeting]);
     assert_eq!(storage.management_person(&room("both")).await.unwrap(), Some(bob));
     assert_eq!(storage.tally(&login_id("l1")).await.unwrap(), Tally::default());
