@@ -63,7 +63,10 @@ impl Bot {
             Act::Revoked => format!("you left the chat with {whom}"),
             Act::Expired => format!("the request of {whom} was not answered"),
             Act::Confirmed => format!("you confirmed the new keys of {whom}"),
-            Act::Verified => format!("you compared the safety number with {whom}"),
+            Act::Verified => format!("you compared the safety number with {whom}: it is the same"),
+            Act::Differed => {
+                format!("you compared the safety number with {whom}: it is another one")
+            }
         })
     }
 }

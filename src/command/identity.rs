@@ -55,6 +55,9 @@ const POLICY_USAGE: &str = "Please say `key-changes notify` to be told, `key-cha
     everything wait until you confirm, or `key-changes block` to block the contact.";
 const NO_KEYS_YET: &str = "there are no keys to compare yet. Write to each other first, then send \
     `verify` again.";
+const NUMBER_DIFFERS: &str = "I remember that the number is another one on the other side. Somebody may \
+    stand between you: do not write anything there that matters, and ask them in another way. \
+    Nothing ends by itself; `pause` lets their messages wait, `block` ends the chat.";
 const NOTHING_TO_COMPARE: &str = "There is no code to compare at the moment. Start the verification \
     in your Matrix client: open my profile, or a contact's, and choose to verify by emoji.";
 const SEVERAL_CODES: &str = "There are several verifications at once, so I do not know which one you mean. \
@@ -76,18 +79,15 @@ impl Bot {
         let Some(login) = self.logins.of(call.person).await? else {
             return Ok(LOGIN_FIRST.to_owned());
         };
-        let (typed, is_compared) = match call.rest.rsplit_once(char::is_whitespace) {
-            Some((typed, last)) if last.eq_ignore_ascii_case("yes") => (typed.trim_end(), true),
-            _ => (call.rest, false),
-        };
+        let (typed, is_same) = comparison(call.rest);
         let (portal, name) = match self.named(&login.id, typed).await? {
             Named::One { portal, name } => (portal, name),
             other => return Ok(contact::asked_again(&other, "verify")),
         };
         let number = self.logins.identities().safety_number(&login, &portal).await?;
         let Some(number) = number else { return Ok(format!("{name}: {NO_KEYS_YET}")) };
-        if is_compared {
-            return self.compared(call, &login, &portal, &name, &number).await;
+        if let Some(is_same) = is_same {
+            return self.compared(call, &login, &portal, &name, &number, is_same).await;
         }
         self.show_number(&portal, &number);
         Ok(shown(&name, typed, &number))
@@ -98,7 +98,7 @@ impl Bot {
         numbers.insert(portal.clone(), number.clone());
     }
 
-    /// The person says that the number is the same on the other side: the one that they were shown.
+    /// The person says whether the number is the same on the other side: the one that they were shown.
     async fn compared(
         &self,
         call: &Call<'_>,
@@ -106,6 +106,7 @@ impl Bot {
         portal: &PortalKey,
         name: &str,
         number: &SafetyNumber,
+        is_same: bool,
     ) -> Answered {
         let known = {
             let mut numbers = self.numbers.lock().expect("no holder of this lock can panic");
@@ -113,10 +114,14 @@ impl Bot {
         };
         if known.is_none_or(|known| known.key != number.key) {
             self.show_number(portal, number);
-            let typed = call.rest.rsplit_once(char::is_whitespace).map_or(name, |(typed, _)| typed);
+            let (typed, _) = comparison(call.rest);
             return Ok(format!("Please compare this one first. {}", shown(name, typed, number)));
         }
-        tracing::info!(login = login.id.0, "a safety number was compared");
+        tracing::info!(login = login.id.0, is_same, "a safety number was compared");
+        if !is_same {
+            self.logins.identities().differed(portal, number.key, Some(call.event)).await?;
+            return Ok(format!("{name}: {NUMBER_DIFFERS}"));
+        }
         self.logins.identities().verified(portal, number.key, Some(call.event)).await?;
         let waited = if number.is_pending { " What waited comes now." } else { "" };
         Ok(format!(
@@ -183,6 +188,15 @@ pub(super) fn described(policy: IdentityPolicy) -> &'static str {
     }
 }
 
+/// Who is meant, and whether the number was said to be the same.
+fn comparison(rest: &str) -> (&str, Option<bool>) {
+    match rest.rsplit_once(char::is_whitespace) {
+        Some((typed, last)) if last.eq_ignore_ascii_case("yes") => (typed.trim_end(), Some(true)),
+        Some((typed, last)) if last.eq_ignore_ascii_case("no") => (typed.trim_end(), Some(false)),
+        _ => (rest, None),
+    }
+}
+
 /// Twelve groups of five, in lines of four, as the apps show them.
 fn grouped(digits: &str) -> String {
     let digits: Vec<_> = digits.chars().collect();
@@ -201,7 +215,7 @@ fn shown(name: &str, typed: &str, number: &SafetyNumber) -> String {
         "The safety number with {name}{state}:\n{}\nCompare it with what the other side sees, in \
          another way than here: it must be the same. WhatsApp shows no such number for third-party \
          chats yet, so this works with people who use a bridge like this one. If it is the same, \
-         send `verify {typed} yes`.",
+         send `verify {typed} yes`, otherwise `verify {typed} no`.",
         grouped(&number.digits)
     )
 }
@@ -239,6 +253,20 @@ fn of_devices(PersonDevices { has_identity, devices }: &PersonDevices) -> String
 mod tests {
     use super::*;
     use crate::port::room_cipher::PersonDevice;
+
+    #[test]
+    fn a_comparison_is_the_last_word() {
+        for (rest, expected) in [
+            ("Anna", ("Anna", None)),
+            ("Anna yes", ("Anna", Some(true))),
+            ("Anna  NO", ("Anna", Some(false))),
+            ("+33 6 12 34 56 78 yes", ("+33 6 12 34 56 78", Some(true))),
+            ("no", ("no", None)),
+            ("Anna nobody", ("Anna nobody", None)),
+        ] {
+            assert_eq!(comparison(rest), expected, "{rest}");
+        }
+    }
 
     #[test]
     fn a_number_is_shown_in_groups() {

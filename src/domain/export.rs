@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     bridged::{Contact, Delivery, Direction, Ghost, Login, LoginState, Message, Timestamp},
     choices::Choices,
-    consent::Entry,
+    consent::{Act, Entry},
     hosting::HostedMedia,
 };
 
@@ -81,6 +81,29 @@ pub struct ExportedContact {
     pub room: Option<OwnedRoomId>,
     /// Messages that wait for the person to approve or resume.
     pub held: u64,
+    /// `None` before there are keys of the contact.
+    pub safety_number: Option<ExportedSafetyNumber>,
+    /// What the person said of safety numbers that they compared, oldest first: of keys of before too.
+    pub comparisons: Vec<ExportedComparison>,
+}
+
+/// What the person and the contact compare.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct ExportedSafetyNumber {
+    /// Sixty digits, made of the keys of now.
+    pub digits: String,
+    /// Whether the person compared this one, and it was the same.
+    pub is_verified: bool,
+    /// Whether the contact's key waits for the person to confirm it.
+    pub is_pending: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExportedComparison {
+    pub at: String,
+    /// `same` or `different`.
+    pub result: &'static str,
+    pub event: Option<OwnedEventId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +142,9 @@ pub struct KnownContact {
     pub ghost: Option<Ghost>,
     pub room: Option<OwnedRoomId>,
     pub held: u64,
+    pub safety_number: Option<ExportedSafetyNumber>,
+    /// What the person did with regard to the contact.
+    pub acts: Vec<Entry>,
 }
 
 impl ExportedLogin {
@@ -138,7 +164,7 @@ impl ExportedLogin {
 
 impl From<KnownContact> for ExportedContact {
     fn from(known: KnownContact) -> Self {
-        let KnownContact { contact, matrix_id, ghost, room, held } = known;
+        let KnownContact { contact, matrix_id, ghost, room, held, safety_number, acts } = known;
         let (whatsapp_id, name) =
             ghost.map_or((None, None), |ghost| (Some(ghost.remote.0), ghost.display_name));
         Self {
@@ -151,8 +177,19 @@ impl From<KnownContact> for ExportedContact {
             since: (contact.since > 0).then(|| time(contact.since)),
             room,
             held,
+            safety_number,
+            comparisons: acts.into_iter().filter_map(comparison).collect(),
         }
     }
+}
+
+fn comparison(Entry { act, cause, at, .. }: Entry) -> Option<ExportedComparison> {
+    let result = match act {
+        Act::Verified => "same",
+        Act::Differed => "different",
+        _ => return None,
+    };
+    Some(ExportedComparison { at: time(at), result, event: cause })
 }
 
 impl From<Entry> for ExportedDecision {
@@ -231,6 +268,12 @@ impl fmt::Debug for ExportedContact {
     }
 }
 
+impl fmt::Debug for ExportedSafetyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportedSafetyNumber").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -254,6 +297,24 @@ mod tests {
             }),
             room: None,
             held: 2,
+            safety_number: Some(ExportedSafetyNumber {
+                digits: "12345".repeat(12),
+                is_verified: true,
+                is_pending: false,
+            }),
+            acts: [(Act::Approved, 1), (Act::Differed, 2), (Act::Verified, 3)].map(entry).into(),
+        }
+    }
+
+    fn entry((act, at): (Act, Timestamp)) -> Entry {
+        Entry {
+            person: OwnedUserId::try_from("@alice:example.org").unwrap(),
+            login: Some(LoginId("l1".to_owned())),
+            ghost: Some(GhostKey("g1".to_owned())),
+            act,
+            text_version: None,
+            cause: (act == Act::Verified).then(|| "$yes".try_into().unwrap()),
+            at,
         }
     }
 
@@ -265,6 +326,13 @@ mod tests {
             "ghost": "g1", "matrix_id": "@whatsapp_g1:example.org", "name": "Anna",
             "whatsapp_id": "33612345678@s.whatsapp.net", "consent": "paused",
             "since": "2026-11-23T15:25:00+00:00", "room": null, "held": 2,
+            "safety_number": {
+                "digits": "12345".repeat(12), "is_verified": true, "is_pending": false,
+            },
+            "comparisons": [
+                {"at": "1970-01-01T00:00:00.002+00:00", "result": "different", "event": null},
+                {"at": "1970-01-01T00:00:00.003+00:00", "result": "same", "event": "$yes"},
+            ],
         });
         assert_eq!(shown, expected);
         assert_eq!(ExportedContact::from(contact(0)).since, None);
@@ -294,7 +362,9 @@ mod tests {
             counts: Tally::default(),
             rooms: Vec::new(),
         };
-        let shown = format!("{export:?} {:?} {:?}", export.login, export.contacts);
-        assert!(!shown.contains("336") && !shown.contains("Anna"), "{shown}");
+        let contacts = &export.contacts;
+        let shown =
+            format!("{export:?} {:?} {contacts:?} {:?}", export.login, contacts[0].safety_number);
+        assert!(["336", "Anna", "12345"].iter().all(|it| !shown.contains(it)), "{shown}");
     }
 }

@@ -102,6 +102,12 @@ impl ContactKeys {
         }
         keys
     }
+
+    /// The person has compared the safety number of this key, and it is another one on the other side.
+    #[must_use]
+    pub fn differed(&self, key: RemoteIdentityKey) -> Self {
+        Self { verified: self.verified.filter(|verified| *verified != key), ..self.clone() }
+    }
 }
 
 impl fmt::Debug for ContactKeys {

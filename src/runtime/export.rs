@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     commit::commit,
     hints::Hints,
+    identities::SafetyNumber,
     media::{Mover, NotMoved, Turn},
     ports::Ports,
 };
@@ -17,7 +18,8 @@ use crate::{
         bridged::{ActAs, Contact, Login},
         consent::{Act, Entry},
         export::{
-            EXPORT_VERSION, Export, ExportedContact, ExportedLogin, KnownContact, Tally, time,
+            EXPORT_VERSION, Export, ExportedContact, ExportedLogin, ExportedSafetyNumber,
+            KnownContact, Tally, time,
         },
         ids::{Lane, PortalKey},
         item::{OutboundEvent, OutboxItem},
@@ -107,7 +109,7 @@ impl Exports {
         let choices = storage.choices(&login.id).await?;
         export.login = Some(ExportedLogin::new(login, choices, agreed.map(|entry| entry.at)));
         for contact in storage.contacts_of(&login.id).await? {
-            export.contacts.push(self.contact(login, contact).await?);
+            export.contacts.push(self.contact(login, contact, ledger).await?);
         }
         let messages = storage.messages_of(&login.id, limits::EXPORT_MESSAGES_MAX).await?;
         export.messages = messages.into_iter().map(Into::into).collect();
@@ -117,11 +119,28 @@ impl Exports {
         Ok(())
     }
 
-    async fn contact(&self, login: &Login, contact: Contact) -> Result<ExportedContact, Failure> {
+    async fn contact(
+        &self,
+        login: &Login,
+        contact: Contact,
+        ledger: &[Entry],
+    ) -> Result<ExportedContact, Failure> {
         let storage = &self.ports.storage;
         let portal = PortalKey { login: login.id.clone(), ghost: contact.ghost.clone() };
         let matrix_id = self.ports.homeserver.user_id(&ActAs::Ghost(contact.ghost.clone()));
+        let number = SafetyNumber::of(&self.ports, login, &portal).await?;
+        let of_contact = |entry: &&Entry| {
+            entry.login.as_ref() == Some(&login.id) && entry.ghost.as_ref() == Some(&contact.ghost)
+        };
         let known = KnownContact {
+            acts: ledger.iter().filter(of_contact).cloned().collect(),
+            safety_number: number.map(
+                |SafetyNumber { digits, is_verified, is_pending, .. }| ExportedSafetyNumber {
+                    digits,
+                    is_verified,
+                    is_pending,
+                },
+            ),
             matrix_id,
             ghost: storage.ghost(&contact.ghost).await?,
             room: storage.portal(&portal).await?.and_then(|portal| portal.room),

@@ -184,6 +184,17 @@ impl Identities {
         Ok(())
     }
 
+    /// The person has compared it, and it is another one on the other side. Nothing ends by that.
+    pub async fn differed(
+        &self,
+        portal: &PortalKey,
+        key: RemoteIdentityKey,
+        cause: Option<&EventId>,
+    ) -> Result<(), Failure> {
+        self.settle(portal, Act::Differed, cause, |known| Some(known.differed(key))).await?;
+        Ok(())
+    }
+
     async fn settle(
         &self,
         portal: &PortalKey,
@@ -232,18 +243,27 @@ impl Identities {
     }
 
     /// The number to compare with a contact; `None` before there are keys of theirs.
-    ///
-    /// It is made of the keys of both primary devices and of the network's ids of both sides, as the
-    /// network's own apps make theirs within themselves. What they would show for a partner's user is
-    /// not published (network facts 1.9), so it serves those who can see the other side's number:
-    /// two people who both use a bridge like this one, or their operators.
     pub async fn safety_number(
         &self,
         login: &Login,
         portal: &PortalKey,
     ) -> Result<Option<SafetyNumber>, Failure> {
+        SafetyNumber::of(&self.ports, login, portal).await
+    }
+}
+
+impl SafetyNumber {
+    /// It is made of the keys of both primary devices and of the network's ids of both sides, as the
+    /// network's own apps make theirs within themselves. What they would show for a partner's user is
+    /// not published (network facts 1.9), so it serves those who can see the other side's number:
+    /// two people who both use a bridge like this one, or their operators.
+    pub(crate) async fn of(
+        ports: &Ports,
+        login: &Login,
+        portal: &PortalKey,
+    ) -> Result<Option<Self>, Failure> {
         const PRIMARY: u16 = 0;
-        let storage = &self.ports.storage;
+        let storage = &ports.storage;
         let keys = storage.contact_keys(portal).await?;
         let session = SessionKey { portal: portal.clone(), device: PRIMARY };
         let in_session = storage.session(&session).await?.map(|session| session.identity);
@@ -262,6 +282,6 @@ impl Identities {
             FingerprintParty { key, id: contact.remote.0.as_bytes() },
         );
         let is_verified = keys.verified == Some(key);
-        Ok(Some(SafetyNumber { digits, key, is_verified, is_pending: pending.is_some() }))
+        Ok(Some(Self { digits, key, is_verified, is_pending: pending.is_some() }))
     }
 }

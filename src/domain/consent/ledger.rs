@@ -33,8 +33,10 @@ pub enum Act {
     Expired,
     /// The person confirmed new keys of the contact.
     Confirmed,
-    /// The person compared the safety number.
+    /// The person compared the safety number, and it is the same on the other side.
     Verified,
+    /// The same, and it is another one.
+    Differed,
 }
 
 /// One line of the ledger.
@@ -53,7 +55,7 @@ pub struct Entry {
 }
 
 impl Act {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::OptedIn,
         Self::OptedOut,
         Self::Lapsed,
@@ -69,6 +71,7 @@ impl Act {
         Self::Expired,
         Self::Confirmed,
         Self::Verified,
+        Self::Differed,
     ];
 
     pub fn name(self) -> &'static str {
@@ -88,6 +91,7 @@ impl Act {
             Self::Expired => "expired",
             Self::Confirmed => "confirmed",
             Self::Verified => "verified",
+            Self::Differed => "differed",
         }
     }
 

@@ -94,6 +94,15 @@ fn a_comparison_confirms_the_key_that_was_compared_and_no_other() {
 }
 
 #[test]
+fn a_number_that_differs_voids_the_comparison_of_that_key_and_lets_nothing_through() {
+    let compared = ContactKeys::default().verified(OLD);
+    assert_eq!(compared.differed(OLD).verified, None);
+    assert_eq!(compared.differed(NEW), compared);
+    let held = waiting(&[(0, NEW)]);
+    assert_eq!(held.differed(NEW), held);
+}
+
+#[test]
 fn a_policy_survives_its_name() {
     for policy in Policy::ALL {
         assert_eq!(Policy::from_name(policy.name()), Some(policy));

@@ -5,7 +5,7 @@ use causeway::{
     port::{Clock as _, Storage as _},
 };
 use ruma::OwnedRoomId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     cleaning::{host, name},
@@ -71,6 +71,30 @@ async fn a_copy_holds_everything_and_only_the_person_can_read_it() {
     assert_eq!(export["rooms"].as_array().unwrap().len(), 2);
     let whole = export.to_string();
     assert!(!whole.contains("a secret word") && !whole.contains(name(1).as_str()), "{whole}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_holds_the_safety_numbers_and_what_was_said_of_them() {
+    let (mut stage, room) = Stage::connected().await;
+    stage.has_management_room().await;
+    let event = stage.text(&room, "hello");
+    stage.push(vec![event], &[]).await;
+    stage.until("the text", || stage.screen().len() == 1).await;
+    let shown = stage.ask("verify +33 6 12 34 56 78").await;
+    let digits: String = shown.split("```").nth(1).unwrap().split_whitespace().collect();
+    for verdict in ["no", "", "yes"] {
+        stage.ask(&format!("verify +33 6 12 34 56 78 {verdict}")).await;
+    }
+    let shown = stage.homeserver.shown().len();
+    stage.ask("export").await;
+    stage.until("the file", || stage.homeserver.shown().len() > shown).await;
+    let contact = opened(&stage)["contacts"][0].clone();
+    let number = json!({"digits": digits, "is_verified": true, "is_pending": false});
+    assert_eq!(contact["safety_number"], number);
+    let comparisons = contact["comparisons"].as_array().unwrap();
+    let results: Vec<_> = comparisons.iter().map(|it| it["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["different", "same"]);
+    assert!(comparisons.iter().all(|it| it["at"].is_string() && it["event"] == "$asked"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
