@@ -42,6 +42,8 @@ enum Task {
         #[arg(long, short, value_name = "FILE", default_value = "registration.yaml")]
         output: PathBuf,
     },
+    /// Make a new key for identity tokens now, before it is due
+    RotateTokenKey(ConfigFile),
     /// Write or check the configuration
     #[command(subcommand)]
     Config(ConfigTask),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Task::Registration { config, output } => {
             with_config(&config.path, &|config| write_registration(&registration(config), &output))
         }
+        Task::RotateTokenKey(config) => with_config(&config.path, &rotate_token_key),
         Task::Config(ConfigTask::Example) => {
             let mut fill = |bytes: &mut [u8]| OsEntropy.fill(bytes);
             print(&Config::example(&mut fill)).map(|()| ExitCode::SUCCESS)
@@ -103,11 +106,18 @@ fn with_config(
 fn run(config: &Config) -> anyhow::Result<()> {
     telemetry::start(config.log.filter.as_str(), config.log.format == LogFormat::Json)?;
     keep_panics_quiet();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(compose::run(config))
+}
+
+fn rotate_token_key(config: &Config) -> anyhow::Result<()> {
+    print(&runtime()?.block_on(compose::rotate_token_key(config))?.text())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("could not start the asynchronous runtime")?;
-    runtime.block_on(compose::run(config))
+        .context("could not start the asynchronous runtime")
 }
 
 /// A panic's message may quote what it stumbled over, and that may be a message of a person. The

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::{
     ambient::{OsEntropy, SystemClock},
     serve,
-    token_keys::Keeper,
+    token_keys::{Keeper, Rotated},
 };
 use crate::{
     command::Bot,
@@ -23,7 +23,7 @@ use crate::{
         CipherOptions, KeySharing, MatrixCipher, MatrixHomeserver, MatrixOptions, OpenIdOptions,
         OpenIdServers,
     },
-    port::{Clock, Entropy, Failure, Homeserver},
+    port::{Clock, Entropy, Failure, Homeserver, Storage as _},
     runtime::{
         Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
         Stop, clean, erase, renew_signs, sound,
@@ -92,6 +92,27 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes a successor of the key that signs identity tokens, while a bridge runs or not.
+pub(super) async fn rotate_token_key(config: &Config) -> anyhow::Result<Rotated> {
+    let storage = storage(config, Arc::new(OsEntropy)).await?;
+    let rotated = token_keys(config, Arc::clone(&storage), Arc::new(SystemClock)).rotate().await;
+    storage.close().await;
+    Ok(rotated?)
+}
+
+async fn storage(config: &Config, entropy: Arc<dyn Entropy>) -> anyhow::Result<Arc<SqlStorage>> {
+    let master_key = *config.keys.master_key.expose();
+    let storage = SqlStorage::open(config.database.url.expose(), master_key, entropy)
+        .await
+        .context("could not open the database")?;
+    Ok(Arc::new(storage))
+}
+
+fn token_keys(config: &Config, storage: Arc<SqlStorage>, clock: Arc<dyn Clock>) -> Keeper {
+    let rotation = Rotation { every: config.network.token_key_days.duration() };
+    Keeper { storage, clock, rotation }
+}
+
 /// The bot exists, the homeserver pushes at once, and the policy rooms are followed, as soon as it
 /// can be reached.
 async fn greet(
@@ -125,11 +146,7 @@ async fn greet(
 async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-    let master_key = *config.keys.master_key.expose();
-    let storage = SqlStorage::open(config.database.url.expose(), master_key, Arc::clone(&entropy))
-        .await
-        .context("could not open the database")?;
-    let storage: Arc<SqlStorage> = Arc::new(storage);
+    let storage = storage(config, Arc::clone(&entropy)).await?;
     let homeserver = Arc::new(MatrixHomeserver::new(matrix_options(config), Arc::clone(&clock))?);
     let sharing = match config.encryption.outbound {
         config::Outbound::AllDevices => KeySharing::AllDevices,
@@ -138,11 +155,7 @@ async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)>
     let stores = Arc::clone(&storage);
     let cipher =
         MatrixCipher::new(Arc::clone(&homeserver), stores, CipherOptions { key_sharing: sharing });
-    let token_keys = Keeper {
-        storage: storage.clone(),
-        clock: Arc::clone(&clock),
-        rotation: Rotation { every: config.network.token_key_days.duration() },
-    };
+    let token_keys = token_keys(config, Arc::clone(&storage), Arc::clone(&clock));
     let keys = token_keys.keys().await?;
     let (profile, dice) = (network_profile(config), Arc::clone(&entropy));
     let network = Arc::new(Interop::new(profile, keys, Arc::clone(&clock), dice)?);
@@ -160,7 +173,7 @@ async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)>
         rules: Rules::new(config.permissions.clone()),
         clock,
         entropy,
-        namer: GhostNamer::new(ghost_key(&master_key)),
+        namer: GhostNamer::new(ghost_key(config.keys.master_key.expose())),
         region: config.network.phone_region,
         message_status: config.appservice.message_status,
     };

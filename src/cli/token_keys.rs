@@ -1,8 +1,9 @@
-//! The keys that sign identity tokens: kept sealed, replaced in time. When is decided in
-//! [`domain::rotation`](crate::domain::rotation).
+//! The keys that sign identity tokens: kept sealed, replaced in time, or when the operator wants it.
+//! When is decided in [`domain::rotation`](crate::domain::rotation).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chrono::DateTime;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,11 +35,7 @@ impl Keeper {
     /// are durable when this returns.
     pub(super) async fn keys(&self) -> Result<TokenKeys, Failure> {
         let now = self.clock.now();
-        let stored = self.storage.setting(TOKEN_KEY).await?.map(Zeroizing::new);
-        let mut keys = match &stored {
-            Some(bytes) => read(bytes, now).ok_or_else(|| Failure::never(DAMAGED))?,
-            None => Vec::new(),
-        };
+        let (stored, mut keys) = self.stored(now).await?;
         if self.rotation.due(&dates(&keys), now) {
             keys.push((now, TokenKey::generate()?.to_pkcs8_der()?));
             tracing::info!(keys = keys.len(), "made a key for identity tokens");
@@ -46,8 +43,7 @@ impl Keeper {
         keys.drain(..self.rotation.spent(&dates(&keys), now));
         let bytes = write(&keys);
         if stored.is_none_or(|stored| *stored != *bytes) {
-            let value = bytes.to_vec();
-            self.storage.commit(vec![Change::SettingSaved { key: TOKEN_KEY, value }]).await?;
+            self.save(&bytes).await?;
         }
         let signing = self.rotation.signing(&dates(&keys), now);
         let mut keys = keys
@@ -56,6 +52,37 @@ impl Keeper {
             .collect::<Result<Vec<_>, _>>()?;
         let signing = keys.remove(signing.expect("a key was made if there was none"));
         Ok(TokenKeys::new(signing, keys))
+    }
+
+    /// Makes a successor before it is due, unless one is waited for already. A bridge that runs takes it
+    /// over when it looks the next time; which key signs is decided as ever.
+    pub(super) async fn rotate(&self) -> Result<Rotated, Failure> {
+        let now = self.clock.now();
+        let (_, mut keys) = self.stored(now).await?;
+        if let Some(signs_at) = self.rotation.takes_over(&dates(&keys), now) {
+            return Ok(Rotated::Already { signs_at });
+        }
+        keys.push((now, TokenKey::generate()?.to_pkcs8_der()?));
+        let signs_at = self.rotation.takes_over(&dates(&keys), now).unwrap_or(now);
+        self.save(&write(&keys)).await?;
+        Ok(Rotated::Made { signs_at })
+    }
+
+    async fn stored(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Option<Zeroizing<Vec<u8>>>, Vec<Dated>), Failure> {
+        let stored = self.storage.setting(TOKEN_KEY).await?.map(Zeroizing::new);
+        let keys = match &stored {
+            Some(bytes) => read(bytes, now).ok_or_else(|| Failure::never(DAMAGED))?,
+            None => Vec::new(),
+        };
+        Ok((stored, keys))
+    }
+
+    async fn save(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let value = bytes.to_vec();
+        self.storage.commit(vec![Change::SettingSaved { key: TOKEN_KEY, value }]).await
     }
 
     /// Looks now and then, until the stop.
@@ -71,6 +98,43 @@ impl Keeper {
                     tracing::error!(%failure, "could not look after the keys of identity tokens");
                 }
             }
+        }
+    }
+}
+
+/// What became of the wish for another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rotated {
+    Made {
+        signs_at: Timestamp,
+    },
+    /// The last one that was made does not sign yet.
+    Already {
+        signs_at: Timestamp,
+    },
+}
+
+impl Rotated {
+    /// What the operator reads.
+    pub(super) fn text(self) -> String {
+        let date = |at| {
+            let at = DateTime::from_timestamp_millis(at).unwrap_or_default();
+            at.format("%Y-%m-%d %H:%M UTC")
+        };
+        let days = |of: Duration| of.as_secs() / (24 * 3_600);
+        match self {
+            Self::Made { signs_at } => format!(
+                "Made a new key for identity tokens. The bridge publishes it beside the old one within \
+                 {} minutes, or when it starts. It signs from {} on, and the old one is withdrawn {} \
+                 days later.\n",
+                limits::TOKEN_KEY_LOOK.as_secs() / 60,
+                date(signs_at),
+                days(limits::TOKEN_KEY_BEHIND),
+            ),
+            Self::Already { signs_at } => format!(
+                "Nothing was done: a new key was made already. It signs from {} on.\n",
+                date(signs_at)
+            ),
         }
     }
 }
@@ -114,7 +178,69 @@ fn write(keys: &[Dated]) -> Zeroizing<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::{cli::ambient::OsEntropy, storage::SqlStorage};
+
+    const HOUR: Timestamp = 3_600 * 1_000;
+
+    #[derive(Default)]
+    struct ManualClock(AtomicI64);
+
+    #[async_trait]
+    impl Clock for ManualClock {
+        fn now(&self) -> Timestamp {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        async fn sleep(&self, _pause: Duration) {
+            std::future::pending().await
+        }
+    }
+
+    /// The names of the keys that are published, the one that signs first.
+    async fn published(keeper: &Keeper) -> Vec<String> {
+        let set = keeper.keys().await.unwrap().key_set();
+        let keys = set["keys"].as_array().unwrap();
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_wanted_early_overlaps_with_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let storage = SqlStorage::open(&url, [7; 32], Arc::new(OsEntropy)).await.unwrap();
+        let clock = Arc::<ManualClock>::default();
+        let keeper = Keeper {
+            storage: Arc::new(storage),
+            clock: clock.clone(),
+            rotation: Rotation { every: Duration::from_hours(90 * 24) },
+        };
+        let [old] = &published(&keeper).await[..] else { panic!("one key") };
+
+        clock.0.store(HOUR, Ordering::SeqCst);
+        let signs_at = HOUR + limits::millis(limits::TOKEN_KEY_AHEAD);
+        let made = keeper.rotate().await.unwrap();
+        assert_eq!(made, Rotated::Made { signs_at });
+        assert!(made.text().contains("signs from 1970-01-03 01:00 UTC on"), "{}", made.text());
+        let [signing, new] = &published(&keeper).await[..] else { panic!("two keys") };
+        assert_eq!(signing, old);
+        // Impatience changes nothing.
+        clock.0.store(signs_at - 1, Ordering::SeqCst);
+        assert_eq!(keeper.rotate().await.unwrap(), Rotated::Already { signs_at });
+        assert_eq!(published(&keeper).await, [old.clone(), new.clone()]);
+
+        clock.0.store(signs_at, Ordering::SeqCst);
+        assert_eq!(published(&keeper).await, [new.clone(), old.clone()]);
+        let spent_at = signs_at + limits::millis(limits::TOKEN_KEY_BEHIND);
+        clock.0.store(spent_at - 1, Ordering::SeqCst);
+        assert_eq!(published(&keeper).await.len(), 2);
+        clock.0.store(spent_at, Ordering::SeqCst);
+        assert_eq!(published(&keeper).await, [new.clone()]);
+    }
 
     #[test]
     fn a_list_of_keys_survives_and_a_single_one_of_before_is_taken_over() {

@@ -68,6 +68,7 @@ section! {
         /// Days after which the key that signs identity tokens is replaced. The bridge makes and keeps
         /// these keys itself. A new one is published two days before it signs, and the old one for
         /// two days after it stopped, so that the network always knows the key of a token.
+        /// `causeway rotate-token-key` makes a new one before it is due.
         token_key_days: Days = Default("90"),
 
         /// Seconds before the first attempt to reconnect. Each further pause is longer.

@@ -27,6 +27,14 @@ impl Rotation {
         made.last().is_none_or(|youngest| youngest + limits::millis(self.every) <= now)
     }
 
+    /// When the youngest key will sign, if it is a successor that does not sign yet: until then another
+    /// one would change nothing.
+    pub fn takes_over(self, made: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+        let [_, .., youngest] = made else { return None };
+        let at = *youngest + ahead();
+        (at > now).then_some(at)
+    }
+
     /// How many of the oldest keys nobody needs any more: the successor has signed for as long as the
     /// network may hold an older set or a token of before.
     pub fn spent(self, made: &[Timestamp], now: Timestamp) -> usize {
@@ -65,6 +73,37 @@ mod tests {
         assert!(!MONTHLY.due(&[0], 30 * DAY - 1));
         assert!(MONTHLY.due(&[0], 30 * DAY));
         assert!(!MONTHLY.due(&[0, 30 * DAY], 30 * DAY));
+    }
+
+    #[test]
+    fn a_successor_is_waited_for_until_it_signs() {
+        assert_eq!(MONTHLY.takes_over(&[], 0), None);
+        assert_eq!(MONTHLY.takes_over(&[0], 0), None, "the only key signs at once");
+        let made = [0, DAY];
+        assert_eq!(MONTHLY.takes_over(&made, DAY), Some(DAY + ahead()));
+        assert_eq!(MONTHLY.takes_over(&made, DAY + ahead() - 1), Some(DAY + ahead()));
+        assert_eq!(MONTHLY.takes_over(&made, DAY + ahead()), None);
+    }
+
+    /// An operator who wants a new key every hour gets one whenever the last one signs, and whoever
+    /// fetches once a day still knows the key that signs.
+    #[test]
+    fn keys_that_are_wanted_early_overlap_as_well() {
+        let (mut made, mut known): (Vec<Timestamp>, Vec<Timestamp>) = (vec![0], vec![0]);
+        for hour in 0..24 * 30 {
+            let now = hour * 3_600 * 1_000;
+            if MONTHLY.takes_over(&made, now).is_none() {
+                made.push(now);
+            }
+            made.drain(..MONTHLY.spent(&made, now));
+            assert!(made.len() <= 3, "{made:?}");
+            if hour % 24 == 7 {
+                known.clone_from(&made);
+            }
+            let signing = made[MONTHLY.signing(&made, now).unwrap()];
+            assert!(known.contains(&signing), "hour {hour}");
+        }
+        assert!(made[0] > 20 * DAY, "the keys were replaced");
     }
 
     #[test]

@@ -39,6 +39,36 @@ fn count(person: &Person, room: &matrix_sdk::Room, words: &str) -> usize {
     person.saw(room.room_id()).iter().filter(|message| message.body.contains(words)).count()
 }
 
+/// The names of the keys that the network finds at the bridge.
+async fn token_keys(world: &World) -> Result<Vec<Value>> {
+    let at = world.bridge.network_face().join(".well-known/oauth/openid/jwks")?;
+    let set: Value =
+        reqwest::Client::builder().no_proxy().build()?.get(at).send().await?.json().await?;
+    let keys = set["keys"].as_array().context("no set of keys")?;
+    Ok(keys.iter().map(|key| key["kid"].clone()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_key_that_the_operator_wants_is_published_beside_the_old_one() -> Result<()> {
+    let mut world = World::start("token-key", Plan::default()).await?;
+    let told = async {
+        let before = token_keys(&world).await?;
+        ensure!(before.len() == 1, "{before:?}");
+        for expected in ["Made a new key", "Nothing was done"] {
+            let said = world.bridge.command(&["rotate-token-key"])?;
+            ensure!(said.starts_with(expected), "{said}");
+        }
+        world.bridge.stop().await?;
+        world.bridge.start().await?;
+        let keys = token_keys(&world).await?;
+        ensure!(keys.len() == 2 && keys.starts_with(&before), "{before:?}, then {keys:?}");
+        logs_in(&world.person("alice").await?).await?;
+        Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_network_forgot_comes_back_with_one_word_and_nothing_is_lost() -> Result<()> {
     const NEWS: &str = "WhatsApp no longer knows you, as happens";
