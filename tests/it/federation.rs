@@ -8,13 +8,16 @@ use matrix_sdk::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{
-    bridge::{BOT, Plan},
-    emulator::Contact,
-    matrix_client::{Person, must_be_clean},
-    place::free_url,
-    synapse::{Synapse, federating_name},
-    world::{PHONE, World, logs_in_with, starts_chat},
+use crate::{
+    rooms::looks_up,
+    support::{
+        bridge::{BOT, Plan},
+        emulator::Contact,
+        matrix_client::{Person, must_be_clean},
+        place::free_url,
+        synapse::{Synapse, federating_name},
+        world::{PHONE, World, logs_in_with, starts_chat},
+    },
 };
 
 /// A bridge whose own homeserver federates with another one, and has the rules that `rules` makes for
@@ -66,6 +69,31 @@ async fn a_person_of_another_homeserver_talks_without_a_shield() -> Result<()> {
         let refused = alice.open_chat_with(&world.synapse.user(BOT)?).await?;
         alice.asks(&refused, "login", &["has not allowed you"]).await?;
         Ok(())
+    };
+    let told = told.await;
+    world.report(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_of_another_homeserver_invites_a_contact_into_rooms_of_theirs() -> Result<()> {
+    let rules = |_: &str| "\"*\" = \"user\"".to_owned();
+    let (mut world, elsewhere) = two_homeservers("federated-invite", rules).await?;
+    let told = async {
+        let fleur = Person::join(&elsewhere, "fleur").await?;
+        let bruno = world.contact(PHONE, "Bruno").await?;
+        logs_in_with(&fleur, &world.synapse.user(BOT)?).await?;
+        // The lookup is one of the bridge's own homeserver: somebody there tells her the id.
+        let alice = world.person("alice").await?;
+        let ghost = looks_up(&world, &alice, PHONE).await?;
+        let first = fleur.open_chat_with(&ghost).await?;
+        must_be_clean(&fleur.reads_words(first.room_id(), &["chat is ready"]).await?)?;
+        talk(&fleur, &first, &bruno, "by a number").await?;
+
+        // Now he is a contact of hers, whose chat moves with her.
+        first.leave().await?;
+        let second = fleur.open_chat_with(&ghost).await?;
+        must_be_clean(&fleur.reads_words(second.room_id(), &["chat is ready"]).await?)?;
+        talk(&fleur, &second, &bruno, "by an acquaintance").await
     };
     let told = told.await;
     world.report(told)

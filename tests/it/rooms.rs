@@ -27,7 +27,7 @@ async fn call(
 }
 
 /// Looks a number up as a client would that has a field for it.
-async fn looks_up(world: &World, person: &Person, number: &str) -> Result<OwnedUserId> {
+pub(crate) async fn looks_up(world: &World, person: &Person, number: &str) -> Result<OwnedUserId> {
     let number: String = url::form_urlencoded::byte_serialize(number.as_bytes()).collect();
     let path = format!("thirdparty/user/whatsapp?phone={number}");
     let (status, found) = call(world, person, Method::GET, &path, None).await?;
