@@ -298,6 +298,21 @@ impl Stage {
         }
     }
 
+    /// The same; `None` when the process died over it.
+    pub(super) async fn ask_or_die(&self, text: &str) -> Option<String> {
+        let asking = self.asking(PERSON, text);
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                answer = &mut asking => return Some(answer),
+                () = sleep(LOOK_EVERY) => self.clock.advance(TICK),
+            }
+            if self.is_dead() {
+                return None;
+            }
+        }
+    }
+
     /// The same without moving the clock.
     pub(super) fn asking(&self, person: &str, text: &str) -> impl Future<Output = String> + use<> {
         let asked = Asked {
