@@ -1,5 +1,7 @@
 //! Chats: starting one, and how the person stands to a contact from then on.
 
+use std::collections::BTreeMap;
+
 use ruma::RoomId;
 
 use super::{
@@ -105,14 +107,27 @@ impl Bot {
     async fn contacts(&self, Call { person, .. }: &Call<'_>) -> Answered {
         let Some(login) = self.logins.of(person).await? else { return Ok(LOGIN_FIRST.to_owned()) };
         let contacts = self.logins.consents().contacts(&login.id).await?;
-        let mut lines = Vec::with_capacity(contacts.len());
-        for contact in contacts {
-            let name = self.contact_name(&contact.ghost).await?;
-            lines.push(format!("- {name} – {}", described(contact.state)));
-        }
-        if lines.is_empty() {
+        if contacts.is_empty() {
             return Ok(NOBODY_YET.to_owned());
         }
+        let mut names = Vec::with_capacity(contacts.len());
+        for contact in &contacts {
+            names.push(self.contact_name(&contact.ghost).await?);
+        }
+        let mut shared = BTreeMap::<_, usize>::new();
+        for name in &names {
+            *shared.entry(name.to_lowercase()).or_default() += 1;
+        }
+        let lines = contacts.iter().zip(&names).map(|(contact, name)| {
+            let state = described(contact.state);
+            // Of namesakes each is shown with what a command takes instead of the name.
+            if shared[&name.to_lowercase()] > 1 {
+                let user = self.logins.consents().matrix_user(&contact.ghost);
+                return format!("- {name} ({user}) – {state}");
+            }
+            format!("- {name} – {state}")
+        });
+        let lines: Vec<_> = lines.collect();
         Ok(format!("Your contacts:\n{}", lines.join("\n")))
     }
 

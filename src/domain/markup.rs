@@ -22,6 +22,7 @@
 mod block;
 mod html;
 mod inline;
+mod links;
 mod outline;
 mod run;
 #[cfg(test)]
@@ -29,6 +30,8 @@ mod tests;
 mod to_html;
 
 use std::fmt;
+
+use ruma::UserId;
 
 /// The longest text that the network takes, in UTF-16 code units.
 ///
@@ -115,6 +118,27 @@ pub struct TooLong {
 /// Translates a text from the network.
 pub fn to_matrix(text: &str) -> MatrixText {
     MatrixText { body: text.to_owned(), formatted_body: to_html::render(&block::parse(text)) }
+}
+
+/// The same for a text of our own users, in which the ids of Matrix users that `is_linked` accepts
+/// become links: clients show the user's name there.
+pub fn to_matrix_linked(text: &str, is_linked: &dyn Fn(&UserId) -> bool) -> MatrixText {
+    let blocks = block::parse(text);
+    let formatted_body =
+        links::put(&to_html::write(&blocks), is_linked).or_else(|| to_html::render(&blocks));
+    MatrixText { body: text.to_owned(), formatted_body }
+}
+
+/// What somebody typed to one of our users. A link to a Matrix user or room, which clients show and
+/// send as a name, stands for its id.
+pub fn typed(body: &str, formatted_body: Option<&str>) -> String {
+    let html = formatted_body.filter(|html| html::is_bounded(html)).map(html::parse);
+    html.and_then(|html| links::spelled_out(&html)).unwrap_or_else(|| body.to_owned())
+}
+
+/// The id of the Matrix user or room that a link leads to, or whose message it leads to.
+pub fn link_target(link: &str) -> Option<String> {
+    links::target(link)
 }
 
 /// Translates a text from the network into as many texts as it takes to fit into Matrix events: the

@@ -1,14 +1,14 @@
 //! Moves contacts from one state of consent to another: one commit of the new state, a line in the
 //! ledger, and what becomes of what was held.
 
-use ruma::{EventId, UserId};
+use ruma::{EventId, OwnedUserId, UserId};
 
 use super::{commit::commit, hints::Hints, ports::Ports};
 use crate::{
     domain::{
-        bridged::{Contact, Timestamp},
+        bridged::{ActAs, Contact, Timestamp},
         consent::{Act, Admission, CONSENT_TEXT_VERSION, ContactEvent, ContactState, Entry},
-        ids::{LoginId, PortalKey},
+        ids::{GhostKey, LoginId, PortalKey},
         limits,
     },
     port::{Failure, storage::Change},
@@ -40,6 +40,11 @@ impl Consents {
 
     pub async fn contacts(&self, login: &LoginId) -> Result<Vec<Contact>, Failure> {
         self.ports.storage.contacts_of(login).await
+    }
+
+    /// The Matrix user who stands for a contact.
+    pub fn matrix_user(&self, ghost: &GhostKey) -> OwnedUserId {
+        self.ports.homeserver.user_id(&ActAs::Ghost(ghost.clone()))
     }
 
     /// Everything that the person agreed to, asked and took back, oldest first.

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::{outcome::Outcome, ports::Ports, speech::Speech};
 use crate::{
-    domain::{bridged::ActAs, event::Event, ids::Lane, item::RawEvent, limits, notice::Refusal},
+    domain::{
+        bridged::ActAs, event::Event, ids::Lane, item::RawEvent, limits, markup, notice::Refusal,
+    },
     port::{Failure, room_cipher::DecryptFailure, storage::InboxRow},
 };
 
@@ -108,9 +110,12 @@ impl Management {
     }
 
     async fn asked(&self, event: &Event, content: &Value) -> Result<Outcome, Failure> {
-        let Some(text) = content["body"].as_str().filter(|_| content["msgtype"] == "m.text") else {
+        let Some(body) = content["body"].as_str().filter(|_| content["msgtype"] == "m.text") else {
             return Ok(Outcome::nothing());
         };
+        let html = content["formatted_body"].as_str();
+        let text =
+            markup::typed(body, html.filter(|_| content["format"] == "org.matrix.custom.html"));
         if text.chars().count() > limits::COMMAND_CHARS_MAX {
             return self.reply(event, TOO_LONG).await;
         }
@@ -118,7 +123,7 @@ impl Management {
             person: event.sender.clone(),
             room: event.room.clone(),
             event: event.id.clone(),
-            text: text.to_owned(),
+            text,
         };
         let answer = self.commands.answer(&asked).await?;
         self.reply(event, &answer).await

@@ -28,9 +28,10 @@ enum Framing<'a> {
     Replaces(&'a EventId),
 }
 
-fn content(text: &str, framing: Framing<'_>) -> Value {
+/// Those of whom `is_linked` is true are links.
+fn content(text: &str, framing: Framing<'_>, is_linked: &dyn Fn(&UserId) -> bool) -> Value {
     let mut content = json!({"msgtype": "m.notice", "body": text});
-    if let Some(html) = markup::to_matrix(text).formatted_body {
+    if let Some(html) = markup::to_matrix_linked(text, is_linked).formatted_body {
         content["format"] = json!("org.matrix.custom.html");
         content["formatted_body"] = json!(html);
     }
@@ -83,7 +84,7 @@ impl Speech {
         let Some(login) = self.ports.storage.login(&key.login).await? else { return Ok(None) };
         let who = ActAs::Ghost(key.ghost.clone());
         let lane = Lane::Portal(key.clone());
-        let content = content(&notice.text(), framing);
+        let content = self.content(&notice.text(), framing);
         self.say_content(lane, who, &room, login.person, &content, about).await.map(Some)
     }
 
@@ -128,8 +129,15 @@ impl Speech {
         text: &str,
         about: &str,
     ) -> Result<Change, Failure> {
-        let content = content(text, Framing::Plain);
+        let content = self.content(text, Framing::Plain);
         self.say_content(lane, who, room, person, &content, about).await
+    }
+
+    /// Contacts who gave no name are named by their ghosts' ids, which are links.
+    fn content(&self, text: &str, framing: Framing<'_>) -> Value {
+        content(text, framing, &|user| {
+            matches!(self.ports.homeserver.our_user(user), Some(ActAs::Ghost(_)))
+        })
     }
 
     async fn say_content(

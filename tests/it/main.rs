@@ -10,6 +10,7 @@ mod canary;
 mod conversation;
 mod crash;
 mod federation;
+mod first_session;
 mod ground;
 mod identity;
 #[cfg(test)]
@@ -32,4 +33,5 @@ mod shield;
 mod signal_oracle;
 mod storage;
 mod support;
+mod transcript;
 mod verification;

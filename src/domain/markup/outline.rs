@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ruma::{MatrixToUri, MatrixUri, matrix_uri::MatrixId};
-
 use super::{
     Loss, NetworkText, block,
     html::{DEPTH_MAX, Html, Kind, NodeRef},
-    inline,
+    inline, links,
     run::Style,
 };
 
@@ -215,7 +213,7 @@ impl Outline {
         let text = place.node.text();
         let text = text.trim();
         if target.is_empty()
-            || (!text.is_empty() && is_mention(target))
+            || (!text.is_empty() && links::is_mention(target))
             || bare(text) == bare(target)
         {
             return;
@@ -343,14 +341,6 @@ fn style_loss(node: NodeRef<'_>) -> Option<Loss> {
     } else {
         None
     }
-}
-
-/// Whether a link names a person or a room: such a link is shown as a name by Matrix clients.
-fn is_mention(target: &str) -> bool {
-    let id = MatrixToUri::parse(target)
-        .map(|uri| uri.id().clone())
-        .or_else(|_| MatrixUri::parse(target).map(|uri| uri.id().clone()));
-    matches!(id, Ok(MatrixId::User(_) | MatrixId::Room(_) | MatrixId::RoomAlias(_)))
 }
 
 /// A link without what clients leave out when they show it.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Loss, MATRIX_TEXT_BYTES_MAX, NETWORK_TEXT_CHARS_MAX, TooLong, html, to_matrix, to_matrix_parts,
-    to_network,
+    Loss, MATRIX_TEXT_BYTES_MAX, NETWORK_TEXT_CHARS_MAX, TooLong, html, link_target, to_matrix,
+    to_matrix_linked, to_matrix_parts, to_network, typed,
 };
 
 /// Checks what Matrix clients get for a network text; the empty string stands for "no formatting".
@@ -371,5 +371,67 @@ proptest! {
         let plain = network.text.replace('&', "&amp;").replace('<', "&lt;");
         let back = to_network("body", Some(&again.formatted_body.unwrap_or(plain))).unwrap();
         prop_assert_eq!(back.text, network.text);
+    }
+}
+
+/// Checks what our own users say, where ghosts have links; the empty string stands for "no formatting".
+#[track_caller]
+fn check_linked(text: &str, formatted: &str) {
+    let linked = to_matrix_linked(text, &|user| user.localpart().starts_with("wa_"));
+    assert_eq!(linked.body, text);
+    assert_eq!(linked.formatted_body.unwrap_or_default(), formatted, "for {text:?}");
+}
+
+#[test]
+fn what_we_say_has_links_to_ghosts_and_to_nobody_else() {
+    let link = "<a href=\"https://matrix.to/#/@wa_a:x.org\">@wa_a:x.org</a>";
+    for (text, formatted) in [
+        ("@wa_a:x.org: paused.", format!("{link}: paused.")),
+        ("*a* & @wa_a:x.org.", format!("<strong>a</strong> &amp; {link}.")),
+        ("one\n@wa_a:x.org", format!("one<br>{link}")),
+        ("- Anna (@wa_a:x.org) – b", format!("<ul><li>Anna ({link}) – b</li></ul>")),
+        ("@wa_a:x.org and @wa_a:x.org", format!("{link} and {link}")),
+        ("`block @wa_a:x.org` to", "<code>block @wa_a:x.org</code> to".to_owned()),
+        ("`a` @wa_a:x.org", format!("<code>a</code> {link}")),
+        ("@alice:x.org, a@wa_a:x.org", String::new()),
+        ("see https://matrix.to/#/@wa_a:x.org", String::new()),
+        ("@wa_a:x.org\"><b>", String::new()),
+        ("*@wa_a:x.org*", format!("<strong>{link}</strong>")),
+    ] {
+        check_linked(text, &formatted);
+    }
+}
+
+#[test]
+fn a_link_that_was_typed_is_its_id() {
+    let a = "<a href=\"https://matrix.to/#/%40wa_a%3Ax.org\">Anna</a>";
+    for (formatted, expected) in [
+        (format!("pause {a}"), "pause @wa_a:x.org"),
+        (format!("<p>verify {a} <b>yes</b></p>"), "verify @wa_a:x.org yes"),
+        (format!("<mx-reply>{a}</mx-reply>pause"), "the body"),
+        (
+            "pause <a href=\"matrix:roomid/abc:x.org?via=x.org\">Chat</a>".to_owned(),
+            "pause !abc:x.org",
+        ),
+        ("pause <a href=\"https://x.org\">Anna</a>".to_owned(), "the body"),
+        ("<b>status</b>".to_owned(), "the body"),
+        (format!("{a}{}", "<b>".repeat(html::TAGS_MAX)), "the body"),
+    ] {
+        assert_eq!(typed("the body", Some(&formatted)), expected, "{formatted}");
+    }
+    assert_eq!(typed("the body", None), "the body");
+}
+
+#[test]
+fn a_link_leads_to_a_user_or_a_room() {
+    for (link, expected) in [
+        ("https://matrix.to/#/@a:x.org", Some("@a:x.org")),
+        ("https://matrix.to/#/!r:x.org/$e?via=x.org", Some("!r:x.org")),
+        ("https://matrix.to/#/%23r:x.org", Some("#r:x.org")),
+        ("matrix:u/a:x.org", Some("@a:x.org")),
+        ("@a:x.org", None),
+        ("https://x.org", None),
+    ] {
+        assert_eq!(link_target(link).as_deref(), expected, "{link}");
     }
 }

@@ -8,9 +8,11 @@ use super::{
 
 /// The HTML, or `None` if the text has no formatting.
 pub(super) fn render(blocks: &[Block]) -> Option<String> {
-    if !block::has_formatting(blocks) {
-        return None;
-    }
+    block::has_formatting(blocks).then(|| write(blocks))
+}
+
+/// The HTML, formatting or not.
+pub(super) fn write(blocks: &[Block]) -> String {
     let mut html = String::new();
     for (index, block) in blocks.iter().enumerate() {
         match block {
@@ -38,7 +40,7 @@ pub(super) fn render(blocks: &[Block]) -> Option<String> {
             }
         }
     }
-    Some(html)
+    html
 }
 
 fn push_list(html: &mut String, open: &str, items: &[Vec<Run>], close: &str) {
