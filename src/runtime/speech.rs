@@ -133,11 +133,9 @@ impl Speech {
         self.say_content(lane, who, room, person, &content, about).await
     }
 
-    /// Contacts who gave no name are named by their ghosts' ids, which are links.
+    /// Contacts who gave no name are named by their ghosts' ids, which are links, as the bot's is.
     fn content(&self, text: &str, framing: Framing<'_>) -> Value {
-        content(text, framing, &|user| {
-            matches!(self.ports.homeserver.our_user(user), Some(ActAs::Ghost(_)))
-        })
+        content(text, framing, &|user| self.ports.homeserver.our_user(user).is_some())
     }
 
     async fn say_content(

@@ -251,6 +251,8 @@ async fn people_see_their_devices_and_the_bots_keys() {
 /// shown or sent before, everything once and in order afterwards, and the person is told and remembered once.
 async fn told_cut(cut: Cut) -> bool {
     let (mut stage, room) = Stage::acquainted("hold").await;
+    // A receipt whose end was not committed would be sent again.
+    stage.everything_is_taken().await;
     let before = stage.left_us();
     stage.contact_reinstalls();
     let mine = stage.text(&room, "mine");
