@@ -288,13 +288,17 @@ async fn told_cut(cut: Cut) -> bool {
         let came = stage.homeserver.shown().get(3..) == Some(&["one".into(), "two".into()]);
         came && stage.screen() == ["mine"] && stage.network.receipts() >= before.1 + 2
     };
-    stage.until("all of it or death", || stage.is_dead() || is_settled(&stage)).await;
-    if stage.is_dead() {
+    loop {
+        stage.until("all of it or death", || stage.is_dead() || is_settled(&stage)).await;
+        if !stage.is_dead() {
+            stage.everything_is_taken().await;
+        }
+        if !stage.is_dead() {
+            break;
+        }
         died = true;
         stage.begin(Cut::Never).await;
-        stage.until("all of it", || is_settled(&stage)).await;
     }
-    stage.everything_is_taken().await;
     assert!(is_settled(&stage), "{cut:?}: {:?}", stage.homeserver.shown());
     assert_eq!(stage.remembered(Act::Confirmed).await, 1, "{cut:?}");
     assert!(stage.set_aside.lock().unwrap().is_empty(), "{cut:?}");
