@@ -9,6 +9,9 @@
 //! - **Matrix → network** ([`to_network`]): the HTML subset of the Matrix specification
 //!   (client-server API, "`m.room.message` msgtypes") becomes WhatsApp markup. What WhatsApp cannot
 //!   show keeps its text and is named as a [`Loss`].
+//! - **Between people and our own users**: ids in what ours say become links ([`to_matrix_linked`]), and
+//!   links in what people type to them become ids ([`typed`]). Whose id is worth a link the caller
+//!   knows.
 //!
 //! **Literal markers are not escaped.** WhatsApp has no escape character, and invisible characters
 //! between marker and word would travel into every copy, search and link made from the text. So
