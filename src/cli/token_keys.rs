@@ -197,7 +197,7 @@ mod tests {
         }
 
         async fn sleep(&self, _pause: Duration) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
         clock.0.store(spent_at - 1, Ordering::SeqCst);
         assert_eq!(published(&keeper).await.len(), 2);
         clock.0.store(spent_at, Ordering::SeqCst);
-        assert_eq!(published(&keeper).await, [new.clone()]);
+        assert_eq!(&published(&keeper).await[..], std::slice::from_ref(new));
     }
 
     #[test]
