@@ -23,7 +23,8 @@ use crate::domain::{
 #[derive(Serialize, ToSchema)]
 struct Line {
     /// What was done: `opted-in`, `opted-out`, `requested`, `approved`, `declined`, `paused`,
-    /// `resumed`, `blocked`, `unblocked`, `reported`, `revoked`, `expired`, `verified` or `lapsed`.
+    /// `resumed`, `blocked`, `unblocked`, `reported`, `revoked`, `expired`, `confirmed`, `verified`,
+    /// `differed` or `lapsed`.
     #[schema(examples("opted-in"))]
     act: &'static str,
     /// In milliseconds since the Unix epoch.

@@ -23,6 +23,14 @@ fn the_committed_description_is_that_of_the_code() {
 }
 
 #[test]
+fn the_description_names_every_act_of_the_ledger() {
+    let text = serde_json::to_string(&operations().into_openapi()).unwrap();
+    for act in crate::domain::consent::Act::ALL {
+        assert!(text.contains(&format!("`{}`", act.name())), "{}", act.name());
+    }
+}
+
+#[test]
 fn every_operation_wants_a_token_and_a_person() {
     let description = serde_json::to_value(operations().into_openapi()).unwrap();
     assert_eq!(description["security"][0][SECURITY], Value::Array(Vec::new()));
