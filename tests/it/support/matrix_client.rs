@@ -163,7 +163,26 @@ impl Person {
     pub(crate) async fn open_chat_with(&self, other: &UserId) -> Result<Room> {
         let room = self.create_chat_with(other).await?;
         self.sees_member(&room, other).await?;
+        self.knows_devices(other).await?;
         Ok(room)
+    }
+
+    /// Waits until this client knows that every device of `other` is signed by its owner. From another
+    /// homeserver devices and signatures come one after the other, and a strict client that writes in
+    /// between withholds its room key.
+    async fn knows_devices(&self, other: &UserId) -> Result<()> {
+        let encryption = self.client.encryption();
+        until(&format!("{other}'s devices to be known as signed"), PATIENCE, || async {
+            encryption.request_user_identity(other).await?;
+            let devices = encryption.get_user_devices(other).await?;
+            let (mut known, mut signed) = (0, 0);
+            for device in devices.devices() {
+                known += 1;
+                signed += usize::from(device.is_cross_signed_by_owner());
+            }
+            Ok((known > 0 && known == signed).then_some(()))
+        })
+        .await
     }
 
     /// The one room that this person is in.
