@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt as _, ParseError, filter_fn},
+    filter::{ParseError, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
@@ -46,9 +46,11 @@ where
     } else {
         lines.with_ansi(is_colored).boxed()
     };
-    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?
-        .and(filter_fn(|metadata| !metadata.target().starts_with(SILENT)));
-    Ok(tracing_subscriber::registry().with(lines.with_filter(filter)))
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?;
+    let silence = filter_fn(|metadata| !metadata.target().starts_with(SILENT));
+    // Filters of the whole: those of one layer remember the answer to a library that only asks
+    // whether it would be heard, and swallow the next line for it.
+    Ok(tracing_subscriber::registry().with(lines).with(filter).with(silence))
 }
 
 #[cfg(test)]
