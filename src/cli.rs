@@ -106,7 +106,11 @@ fn with_config(
 fn run(config: &Config) -> anyhow::Result<()> {
     telemetry::start(config.log.filter.as_str(), config.log.format == LogFormat::Json)?;
     keep_panics_quiet();
-    runtime()?.block_on(compose::run(config))
+    let runtime = runtime()?;
+    let ended = runtime.block_on(compose::run(config));
+    // Whoever still computes is not waited for: what counts is committed.
+    runtime.shutdown_background();
+    ended
 }
 
 fn rotate_token_key(config: &Config) -> anyhow::Result<()> {

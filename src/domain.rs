@@ -40,3 +40,4 @@ pub mod status;
 pub mod text;
 pub mod typing;
 pub mod verification;
+pub mod waiting;

@@ -29,6 +29,7 @@ mod ports;
 mod prekeys;
 mod reading;
 mod receipts;
+mod resume;
 mod rooms;
 mod rules;
 mod sessions;
@@ -63,6 +64,7 @@ pub use media::{Arriving, Leaving, MovedIn, MovedOut, Mover, NotMoved, Turn, Who
 pub use outbox::Outbox;
 pub use policies::Policies;
 pub use ports::Ports;
+pub use resume::resume;
 pub use rooms::Rooms;
 pub use rules::Rules;
 pub use signs::renew_signs;

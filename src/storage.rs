@@ -17,12 +17,14 @@ mod error;
 mod ghost;
 mod hosted_media;
 mod inbox;
+mod lease;
 mod ledger;
 mod login;
 mod lookup;
 mod management_room;
 mod message;
 mod notice;
+mod outage;
 mod outbox;
 mod part;
 mod portal;
@@ -41,8 +43,11 @@ use async_trait::async_trait;
 use matrix_sdk_crypto::store::{DynCryptoStore, IntoCryptoStore as _};
 use ruma::{DeviceId, EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
-pub use self::crypto_store::SqlCryptoStore;
-use self::database::Database;
+pub use self::{crypto_store::SqlCryptoStore, lease::Holder};
+use self::{
+    database::{Database, Opening},
+    error::Error,
+};
 use crate::{
     domain::{
         allowance::{Day, DayUsage},
@@ -59,7 +64,7 @@ use crate::{
         phone::Phone,
     },
     port::{
-        Entropy, Failure, Storage,
+        Clock, Entropy, Failure, Storage,
         network::LoginKeys,
         storage::{
             Change, InboxDraft, InboxId, InboxRow, Intake, IntakeKey, KeyStores, MessagePart,
@@ -79,13 +84,49 @@ pub struct SqlStorage {
 impl SqlStorage {
     /// Opens `sqlite:<file>` or `postgres://…`, brings it to this version and checks that
     /// `master_key` is the key that sealed it. A missing SQLite file is made, for its owner alone.
+    /// Whoever else has it open goes on: a bridge that runs takes [`SqlStorage::open_alone`].
     pub async fn open(
         url: &str,
         master_key: [u8; 32],
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Failure> {
-        let database = Arc::new(Database::open(url, master_key, entropy).await?);
+        Self::opened(url, master_key, entropy, Opening::Shared).await
+    }
+
+    /// The same as the only one, which fails while another instance has it. The lease is held until
+    /// [`Storage::close`] or the end of the process, and begins before the schema is looked at.
+    pub async fn open_alone(
+        url: &str,
+        master_key: [u8; 32],
+        entropy: Arc<dyn Entropy>,
+        holder: Holder,
+        clock: &dyn Clock,
+    ) -> Result<Self, Failure> {
+        Self::opened(url, master_key, entropy, Opening::Alone { holder, clock }).await
+    }
+
+    async fn opened(
+        url: &str,
+        master_key: [u8; 32],
+        entropy: Arc<dyn Entropy>,
+        opening: Opening<'_>,
+    ) -> Result<Self, Failure> {
+        let database = Arc::new(Database::open(url, master_key, entropy, opening).await?);
         Ok(Self { database, inbox_rows_max: INBOX_ROWS_MAX })
+    }
+
+    /// Whoever reads finds out as well that the database is away.
+    fn asked<T>(&self, outcome: Result<T, Error>) -> Result<T, Failure> {
+        if let Err(error) = &outcome {
+            self.database.meet(error);
+        }
+        Ok(outcome?)
+    }
+
+    /// Resolves with the reason when another instance has taken the database over. By then nothing
+    /// more can be written here, and the process must end.
+    pub async fn lease_lost(&self, clock: &dyn Clock) -> Failure {
+        self.database.lease_lost(clock).await
     }
 
     /// Another bound than [`INBOX_ROWS_MAX`].
@@ -107,8 +148,12 @@ impl KeyStores for SqlStorage {
         self.sql_crypto_store(user, device).into_crypto_store()
     }
 
+    fn outages(&self) -> u64 {
+        self.database.outages()
+    }
+
     async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure> {
-        Ok(crypto_store::users_tracking(&self.database, user).await?)
+        self.asked(crypto_store::users_tracking(&self.database, user).await)
     }
 }
 
@@ -134,7 +179,7 @@ impl Storage for SqlStorage {
     }
 
     async fn inbox_lanes(&self) -> Result<Vec<Lane>, Failure> {
-        Ok(inbox::lanes(&self.database).await?)
+        self.asked(inbox::lanes(&self.database).await)
     }
 
     async fn inbox_next(
@@ -142,15 +187,15 @@ impl Storage for SqlStorage {
         lane: &Lane,
         bound: Option<InboxId>,
     ) -> Result<Option<InboxRow>, Failure> {
-        Ok(inbox::next(&self.database, lane, bound).await?)
+        self.asked(inbox::next(&self.database, lane, bound).await)
     }
 
     async fn inbox_bound(&self) -> Result<Option<InboxId>, Failure> {
-        Ok(inbox::bound(&self.database).await?)
+        self.asked(inbox::bound(&self.database).await)
     }
 
     async fn outbox_lanes(&self, to: &Destination) -> Result<Vec<Lane>, Failure> {
-        Ok(outbox::lanes(&self.database, to).await?)
+        self.asked(outbox::lanes(&self.database, to).await)
     }
 
     async fn outbox_next(
@@ -158,31 +203,31 @@ impl Storage for SqlStorage {
         lane: &Lane,
         to: &Destination,
     ) -> Result<Option<OutboxRow>, Failure> {
-        Ok(outbox::next(&self.database, lane, to).await?)
+        self.asked(outbox::next(&self.database, lane, to).await)
     }
 
     async fn ledger_of(&self, person: &UserId) -> Result<Vec<Entry>, Failure> {
-        Ok(ledger::of(&self.database, person).await?)
+        self.asked(ledger::of(&self.database, person).await)
     }
 
     async fn contact(&self, portal: &PortalKey) -> Result<ContactState, Failure> {
-        Ok(contact::state(&self.database, portal).await?)
+        self.asked(contact::state(&self.database, portal).await)
     }
 
     async fn contact_keys(&self, portal: &PortalKey) -> Result<ContactKeys, Failure> {
-        Ok(contact_keys::of(&self.database, portal).await?)
+        self.asked(contact_keys::of(&self.database, portal).await)
     }
 
     async fn contacts_of(&self, login: &LoginId) -> Result<Vec<Contact>, Failure> {
-        Ok(contact::of_login(&self.database, login).await?)
+        self.asked(contact::of_login(&self.database, login).await)
     }
 
     async fn requests_before(&self, at: Timestamp, limit: u32) -> Result<Vec<PortalKey>, Failure> {
-        Ok(contact::requests_before(&self.database, at, limit).await?)
+        self.asked(contact::requests_before(&self.database, at, limit).await)
     }
 
     async fn held(&self, portal: &PortalKey) -> Result<u64, Failure> {
-        Ok(inbox::held(&self.database, portal).await?)
+        self.asked(inbox::held(&self.database, portal).await)
     }
 
     async fn awaiting_key(&self, portal: &PortalKey) -> Result<u64, Failure> {
@@ -190,71 +235,71 @@ impl Storage for SqlStorage {
     }
 
     async fn management_room(&self, person: &UserId) -> Result<Option<OwnedRoomId>, Failure> {
-        Ok(management_room::of(&self.database, person).await?)
+        self.asked(management_room::of(&self.database, person).await)
     }
 
     async fn management_person(&self, room: &RoomId) -> Result<Option<OwnedUserId>, Failure> {
-        Ok(management_room::person(&self.database, room).await?)
+        self.asked(management_room::person(&self.database, room).await)
     }
 
     async fn logins(&self) -> Result<Vec<Login>, Failure> {
-        Ok(login::all(&self.database).await?)
+        self.asked(login::all(&self.database).await)
     }
 
     async fn login(&self, id: &LoginId) -> Result<Option<Login>, Failure> {
-        Ok(login::find(&self.database, id).await?)
+        self.asked(login::find(&self.database, id).await)
     }
 
     async fn login_of(&self, person: &UserId) -> Result<Option<Login>, Failure> {
-        Ok(login::of(&self.database, person).await?)
+        self.asked(login::of(&self.database, person).await)
     }
 
     async fn choices(&self, login: &LoginId) -> Result<Choices, Failure> {
-        Ok(choices::of(&self.database, login).await?)
+        self.asked(choices::of(&self.database, login).await)
     }
 
     async fn day_usage(&self, person: &UserId, day: Day) -> Result<DayUsage, Failure> {
-        Ok(day_usage::of(&self.database, person, day).await?)
+        self.asked(day_usage::of(&self.database, person, day).await)
     }
 
     async fn login_keys(&self, id: &LoginId) -> Result<Option<LoginKeys>, Failure> {
-        Ok(login::keys(&self.database, id).await?)
+        self.asked(login::keys(&self.database, id).await)
     }
 
     async fn ghost(&self, key: &GhostKey) -> Result<Option<Ghost>, Failure> {
-        Ok(ghost::find(&self.database, key).await?)
+        self.asked(ghost::find(&self.database, key).await)
     }
 
     async fn lookup(&self, ghost: &GhostKey) -> Result<Option<Phone>, Failure> {
-        Ok(lookup::find(&self.database, ghost).await?)
+        self.asked(lookup::find(&self.database, ghost).await)
     }
 
     async fn lookups(&self) -> Result<u64, Failure> {
-        Ok(lookup::count(&self.database).await?)
+        self.asked(lookup::count(&self.database).await)
     }
 
     async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, Failure> {
-        Ok(portal::find(&self.database, key).await?)
+        self.asked(portal::find(&self.database, key).await)
     }
 
     async fn portal_of_room(&self, room: &RoomId) -> Result<Option<Portal>, Failure> {
-        Ok(portal::of_room(&self.database, room).await?)
+        self.asked(portal::of_room(&self.database, room).await)
     }
 
     async fn portals_of(&self, login: &LoginId) -> Result<Vec<Portal>, Failure> {
-        Ok(portal::of_login(&self.database, login).await?)
+        self.asked(portal::of_login(&self.database, login).await)
     }
 
     async fn prekey(&self, login: &LoginId, id: u32) -> Result<Option<PreKey>, Failure> {
-        Ok(prekey::find(&self.database, login, id).await?)
+        self.asked(prekey::find(&self.database, login, id).await)
     }
 
     async fn prekey_last_id(&self, login: &LoginId) -> Result<u32, Failure> {
-        Ok(prekey::last_id(&self.database, login).await?)
+        self.asked(prekey::last_id(&self.database, login).await)
     }
 
     async fn session(&self, key: &SessionKey) -> Result<Option<StoredSession>, Failure> {
-        Ok(session::find(&self.database, key).await?)
+        self.asked(session::find(&self.database, key).await)
     }
 
     async fn message_by_remote(
@@ -262,7 +307,7 @@ impl Storage for SqlStorage {
         portal: &PortalKey,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<Message>, Failure> {
-        Ok(message::by_remote(&self.database, portal, remote_id).await?)
+        self.asked(message::by_remote(&self.database, portal, remote_id).await)
     }
 
     async fn message_in(
@@ -271,7 +316,7 @@ impl Storage for SqlStorage {
         direction: Direction,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<Message>, Failure> {
-        Ok(message::find(&self.database, portal, direction, remote_id).await?)
+        self.asked(message::find(&self.database, portal, direction, remote_id).await)
     }
 
     async fn message_parts(
@@ -279,7 +324,7 @@ impl Storage for SqlStorage {
         portal: &PortalKey,
         remote_id: &RemoteMessageId,
     ) -> Result<Vec<MessagePart>, Failure> {
-        Ok(part::of(&self.database, portal, remote_id).await?)
+        self.asked(part::of(&self.database, portal, remote_id).await)
     }
 
     async fn message_by_event(
@@ -287,7 +332,7 @@ impl Storage for SqlStorage {
         room: &RoomId,
         event: &EventId,
     ) -> Result<Option<Message>, Failure> {
-        Ok(message::by_event(&self.database, room, event).await?)
+        self.asked(message::by_event(&self.database, room, event).await)
     }
 
     async fn reaction_on(
@@ -296,7 +341,7 @@ impl Storage for SqlStorage {
         direction: Direction,
         target: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure> {
-        Ok(reaction::on(&self.database, portal, direction, target).await?)
+        self.asked(reaction::on(&self.database, portal, direction, target).await)
     }
 
     async fn reaction_target(
@@ -305,7 +350,7 @@ impl Storage for SqlStorage {
         direction: Direction,
         remote_id: &RemoteMessageId,
     ) -> Result<Option<RemoteMessageId>, Failure> {
-        Ok(reaction::target(&self.database, portal, direction, remote_id).await?)
+        self.asked(reaction::target(&self.database, portal, direction, remote_id).await)
     }
 
     async fn newest_of(
@@ -313,7 +358,7 @@ impl Storage for SqlStorage {
         portal: &PortalKey,
         messages: &[RemoteMessageId],
     ) -> Result<Option<Message>, Failure> {
-        Ok(reading::newest_of(&self.database, portal, messages).await?)
+        self.asked(reading::newest_of(&self.database, portal, messages).await)
     }
 
     async fn unread_up_to(
@@ -322,11 +367,11 @@ impl Storage for SqlStorage {
         last: &RemoteMessageId,
         limit: usize,
     ) -> Result<Vec<RemoteMessageId>, Failure> {
-        Ok(reading::unread_up_to(&self.database, portal, last, limit).await?)
+        self.asked(reading::unread_up_to(&self.database, portal, last, limit).await)
     }
 
     async fn notice(&self, portal: &PortalKey, about: &str) -> Result<Option<SaidNotice>, Failure> {
-        Ok(notice::find(&self.database, portal, about).await?)
+        self.asked(notice::find(&self.database, portal, about).await)
     }
 
     async fn retries_asked(
@@ -334,15 +379,15 @@ impl Storage for SqlStorage {
         portal: &PortalKey,
         remote_id: &RemoteMessageId,
     ) -> Result<u32, Failure> {
-        Ok(message::retries(&self.database, portal, remote_id).await?)
+        self.asked(message::retries(&self.database, portal, remote_id).await)
     }
 
     async fn hosted_media(&self, name: &StorageRef) -> Result<Option<HostedMedia>, Failure> {
-        Ok(hosted_media::find(&self.database, name).await?)
+        self.asked(hosted_media::find(&self.database, name).await)
     }
 
     async fn hosted_bytes(&self, login: &LoginId) -> Result<u64, Failure> {
-        Ok(hosted_media::bytes_of(&self.database, login).await?)
+        self.asked(hosted_media::bytes_of(&self.database, login).await)
     }
 
     async fn hosted_expired(
@@ -350,39 +395,43 @@ impl Storage for SqlStorage {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<HostedMedia>, Failure> {
-        Ok(hosted_media::expired(&self.database, now, limit).await?)
+        self.asked(hosted_media::expired(&self.database, now, limit).await)
     }
 
     async fn hosted_of(&self, login: &LoginId) -> Result<Vec<HostedMedia>, Failure> {
-        Ok(hosted_media::of_login(&self.database, login).await?)
+        self.asked(hosted_media::of_login(&self.database, login).await)
     }
 
     async fn messages_of(&self, login: &LoginId, limit: u32) -> Result<Vec<Message>, Failure> {
-        Ok(message::newest_of_login(&self.database, login, limit).await?)
+        self.asked(message::newest_of_login(&self.database, login, limit).await)
     }
 
     async fn tally(&self, login: &LoginId) -> Result<Tally, Failure> {
-        Ok(tally::of(&self.database, login).await?)
+        self.asked(tally::of(&self.database, login).await)
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, Failure> {
-        Ok(erasure::all(&self.database).await?)
+        self.asked(erasure::all(&self.database).await)
     }
 
     async fn erasure_of(&self, person: &UserId) -> Result<Option<Erasure>, Failure> {
-        Ok(erasure::of(&self.database, person).await?)
+        self.asked(erasure::of(&self.database, person).await)
     }
 
     async fn meetings_with(&self, person: &UserId) -> Result<Vec<Meeting>, Failure> {
-        Ok(room::of(&self.database, person).await?)
+        self.asked(room::of(&self.database, person).await)
     }
 
     async fn ghosts_of_nobody_else(&self, person: &UserId) -> Result<Vec<GhostKey>, Failure> {
-        Ok(erasure::ghosts_of_nobody_else(&self.database, person).await?)
+        self.asked(erasure::ghosts_of_nobody_else(&self.database, person).await)
     }
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(setting::find(&self.database, key).await?)
+        self.asked(setting::find(&self.database, key).await)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.database.trouble()
     }
 
     async fn close(&self) {

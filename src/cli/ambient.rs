@@ -1,10 +1,11 @@
 //! The clock, the randomness and the files of this machine.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
+    process,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -39,6 +40,13 @@ impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         SysRng.try_fill_bytes(bytes).expect("an operating system has randomness");
     }
+}
+
+/// Which process this is, for people.
+pub(super) fn process_name() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("an unnamed machine");
+    format!("process {} on {host}", process::id())
 }
 
 /// Writes a file that holds secrets: readable by its owner alone.

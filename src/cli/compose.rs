@@ -8,7 +8,7 @@ use ruma::OwnedRoomOrAliasId;
 use sha2::Sha256;
 
 use super::{
-    ambient::{OsEntropy, SystemClock},
+    ambient::{OsEntropy, SystemClock, process_name},
     serve,
     token_keys::{Keeper, Rotated},
 };
@@ -26,14 +26,39 @@ use crate::{
     port::{Clock, Entropy, Failure, Homeserver, Storage as _},
     runtime::{
         Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies, Ports, Rooms, Rules,
-        Stop, clean, erase, renew_signs, sound,
+        Stop, clean, erase, renew_signs, resume, sound,
     },
-    storage::SqlStorage,
+    storage::{Holder, SqlStorage},
 };
 
-/// Runs the bridge until a signal stops it.
+/// Runs the bridge until a signal stops it, or somebody else has its database.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    let (ports, token_keys, interop) = ports(config).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let storage = Arc::new(open_storage(config, &*clock).await?);
+    tokio::select! {
+        served = serve_with(config, &storage, &clock) => served,
+        lost = storage.lease_lost(&*clock) => {
+            tracing::error!(%lost, "stopping at once");
+            Err(lost.into())
+        }
+    }
+}
+
+/// Before anything else, since a second instance must not begin anything.
+async fn open_storage(config: &Config, clock: &dyn Clock) -> anyhow::Result<SqlStorage> {
+    let holder = Holder { name: process_name(), since: clock.now() };
+    let (url, key) = (config.database.url.expose(), *config.keys.master_key.expose());
+    SqlStorage::open_alone(url, key, Arc::new(OsEntropy), holder, clock)
+        .await
+        .context("could not open the database")
+}
+
+async fn serve_with(
+    config: &Config,
+    storage: &Arc<SqlStorage>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    let (ports, token_keys, interop) = ports(config, storage, clock).await?;
     let (hints, links, stop) = (Hints::default(), Links::default(), Stop::default());
     let rooms = Rooms::new(ports.clone());
     let backoff = limits::Backoff {
@@ -74,6 +99,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     pumps.spawn(renew_signs(ports.clone(), rooms.clone(), stop.clone()));
     pumps.spawn(greet(ports.clone(), rooms, following, stop.clone()));
     pumps.spawn(sound(ports.clone(), stop.clone()));
+    pumps.spawn(resume(ports.clone(), stop.clone()));
     pumps.spawn(clean(ports.clone(), logins.consents().clone(), stop.clone()));
     pumps.spawn(erase(ports.clone(), hints.clone(), logins.clone(), stop.clone()));
     pumps.spawn(token_keys.keep(interop, stop.clone()));
@@ -87,7 +113,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         logins.ended().await;
     })
     .await?;
-    ports.storage.close().await;
+    // Whoever was cut off may still hold a connection, and nothing is left to be written.
+    if tokio::time::timeout(serve::CLOSING, ports.storage.close()).await.is_err() {
+        tracing::warn!("the database was not closed in time; nothing is lost by it");
+    }
     tracing::info!("the bridge has stopped");
     Ok(())
 }
@@ -143,10 +172,13 @@ async fn greet(
     }
 }
 
-async fn ports(config: &Config) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+async fn ports(
+    config: &Config,
+    storage: &Arc<SqlStorage>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Ports, Keeper, Arc<Interop>)> {
+    let (storage, clock) = (Arc::clone(storage), Arc::clone(clock));
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-    let storage = storage(config, Arc::clone(&entropy)).await?;
     let homeserver = Arc::new(MatrixHomeserver::new(matrix_options(config), Arc::clone(&clock))?);
     let sharing = match config.encryption.outbound {
         config::Outbound::AllDevices => KeySharing::AllDevices,

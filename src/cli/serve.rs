@@ -15,6 +15,9 @@ use crate::runtime::Stop;
 /// How long what is in hand may take after the first signal.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How long closing the database may take at the end.
+pub(super) const CLOSING: Duration = Duration::from_secs(2);
+
 /// Listeners that are bound, so that a taken port is an error at the start.
 pub(super) struct Listeners(Vec<(TcpListener, Router)>);
 
@@ -65,11 +68,15 @@ pub(super) async fn until_stopped(
     };
     tracing::info!("stopping; what is in hand is finished first");
     stop.begin();
-    tokio::select! {
-        () = ended => {}
-        _ = terminate.recv() => stop.enforce(),
-        _ = interrupt.recv() => stop.enforce(),
-        () = tokio::time::sleep(GRACE) => stop.enforce(),
+    let cut_off = tokio::select! {
+        () = ended => None,
+        _ = terminate.recv() => Some("told to stop once more"),
+        _ = interrupt.recv() => Some("told to stop once more"),
+        () = tokio::time::sleep(GRACE) => Some("what was in hand took too long"),
+    };
+    if let Some(why) = cut_off {
+        tracing::warn!(why, "stopping at once; what was in hand is taken up at the next start");
+        stop.enforce();
     }
     anyhow::ensure!(!gave_up, "a part of the bridge gave up; see the log");
     Ok(())

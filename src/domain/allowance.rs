@@ -137,9 +137,9 @@ impl Pace {
         now: Timestamp,
     ) -> PaceTurn {
         let minute = self.of.entry(login.clone()).or_default();
-        while minute.sent.front().is_some_and(|(at, _)| now >= at + MINUTE_MS) {
-            minute.sent.pop_front();
-        }
+        // What a clock that has been put back counted later than now is not of this minute either.
+        minute.sent.retain(|(at, _)| (*at..*at + MINUTE_MS).contains(&now));
+        minute.told_at = minute.told_at.map(|told_at| told_at.min(now));
         if minute.sent.iter().any(|(_, counted)| counted == event) {
             return PaceTurn::Now;
         }
@@ -216,6 +216,18 @@ mod tests {
         let other = LoginId("other".to_owned());
         let event = EventId::parse("$5").unwrap();
         assert_eq!(pace.turn(&other, &event, 2, MINUTE_MS), PaceTurn::Now);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_holds_nobody_up() {
+        let mut pace = Pace::default();
+        for event in ["$1", "$2"] {
+            assert_eq!(turn(&mut pace, event, DAY_MS), PaceTurn::Now);
+        }
+        for event in ["$3", "$4"] {
+            assert_eq!(turn(&mut pace, event, 0), PaceTurn::Now);
+        }
+        assert_eq!(turn(&mut pace, "$5", 1), PaceTurn::Later { until: MINUTE_MS, tell: true });
     }
 
     #[test]

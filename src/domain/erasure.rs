@@ -30,7 +30,9 @@ impl Erasure {
     /// Whether everything may be deleted: not before what the homeserver still had for us has come, so
     /// that it is deleted with the rest.
     pub fn may_end(&self, now: Timestamp) -> bool {
-        self.left_at.is_some_and(|left| now >= left + limits::millis(limits::ERASURE_SETTLES))
+        let settles = limits::millis(limits::ERASURE_SETTLES);
+        // A clock that has been put back holds nobody's wish up.
+        self.left_at.is_some_and(|left| now >= left + settles || now < left - settles)
     }
 }
 
@@ -46,5 +48,7 @@ mod tests {
         assert!(!erasure(None).may_end(Timestamp::MAX));
         assert!(!erasure(Some(5)).may_end(5 + settles - 1));
         assert!(erasure(Some(5)).may_end(5 + settles));
+        assert!(!erasure(Some(5)).may_end(5 - settles));
+        assert!(erasure(Some(5)).may_end(5 - settles - 1));
     }
 }

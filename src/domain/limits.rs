@@ -2,8 +2,29 @@
 
 use std::time::Duration;
 
-use super::{bridged::Timestamp, rate::Rate, typing::Pace};
+use super::{bridged::Timestamp, rate::Rate, typing::Pace, waiting::Deadline};
 
+/// How long a starting bridge waits for the one before it to let go of the database. After a crash nobody
+/// waits: what guards the database dies with the process.
+pub const LEASE_WAIT: Duration = Duration::from_secs(5);
+/// Between two tries of it.
+pub const LEASE_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks of a running bridge whether the database is still its own.
+pub const LEASE_LOOK: Duration = Duration::from_secs(2);
+/// The one case in which a dead bridge keeps the database: its whole machine went away, and PostgreSQL,
+/// on another one, asks it in vain for so long.
+pub const LEASE_OUTLIVES: Duration = Duration::from_secs(20);
+/// How long is waited for a connection to PostgreSQL before the database counts as away.
+pub const DATABASE_WAIT: Duration = Duration::from_secs(10);
+/// A database that failed counts as usable again when nothing has failed for so long.
+pub const DATABASE_CALM: Duration = Duration::from_secs(5);
+/// What a database must be able to take before it counts as usable again: several events.
+pub const BALLAST_BYTES: usize = 256 * 1024;
+/// Between two looks whether a database that was away is back.
+pub const OUTAGE_LOOK: Duration = Duration::from_secs(1);
+/// The longest time for which anything is parked at once. What is due later than that was parked by a
+/// clock that has been put back since, and is due now.
+pub const PARKED_MAX: Duration = Duration::from_hours(1);
 /// Events, to-device messages and ephemeral events of one transaction, together.
 pub const TRANSACTION_ITEMS_MAX: usize = 1_000;
 /// Bytes of a request body on the homeserver's listener (a transaction holds 100 events of 64 KiB).
@@ -18,7 +39,7 @@ pub const HELD_MESSAGES_MAX: u64 = 100;
 /// Requests of new contacts that may wait for one person; more are not let in.
 pub const REQUESTS_OPEN_MAX: usize = 100;
 /// How long somebody's coming or going waits for the room that it is about to be written down.
-pub const PORTAL_WAIT: Duration = Duration::from_secs(3);
+pub const PORTAL_WAIT: Deadline = Deadline { after: Duration::from_secs(3), tries_min: 3 };
 /// How long a request waits for its answer.
 pub const REQUEST_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Before a message of a paused contact that is one too many is looked at again.
@@ -49,12 +70,16 @@ pub const EDIT_WINDOW: Duration = Duration::from_mins(15);
 pub const DELETION_WINDOW: Duration = Duration::from_hours(60);
 /// How often a message of a person is tried before they are told that it waits: a few seconds.
 pub const PENDING_AFTER_TRIES: u32 = 3;
+/// How long an invited ghost waits for the connection over which a number is looked up.
+pub const LOOKUP_LINK_WAIT: Deadline = Deadline { after: CONNECT_WAIT, tries_min: 8 };
 /// How long the bot waits for a connection before it answers that it takes longer.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(20);
 /// Pause before a full inbox is asked again to take a stanza; the connection waits meanwhile.
 pub const INBOX_FULL_PAUSE: Duration = Duration::from_secs(1);
 /// How long an event whose room key is missing holds its chat before the person is told.
 pub const ROOM_KEY_WAIT: Duration = Duration::from_secs(30);
+/// How long a command whose room key is missing is waited for.
+pub const COMMAND_KEY_WAIT: Deadline = Deadline { after: ROOM_KEY_WAIT, tries_min: 8 };
 /// Between two attempts to decrypt an event whose room key is missing, while it holds its chat.
 pub const ROOM_KEY_RETRY: Duration = Duration::from_secs(2);
 /// How long an event waits for its room key beside its chat: a homeserver that is away for days may
@@ -231,7 +256,7 @@ pub const MEDIA_STALL_MAX: Duration = Duration::from_mins(2);
 /// damaged.
 pub const MEDIA_CUTS_MAX: u32 = 3;
 /// How long a file whose source is away is tried for, before the person is told.
-pub const MEDIA_SOURCE_WAIT: Duration = Duration::from_mins(30);
+pub const MEDIA_SOURCE_WAIT: Deadline = Deadline { after: Duration::from_mins(30), tries_min: 8 };
 /// How long a file in the store counts against its login's quota while its row is to come. Longer
 /// than a message takes to be encrypted and committed.
 pub const HOSTED_ROW_WAIT: Duration = Duration::from_mins(10);

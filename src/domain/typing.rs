@@ -54,6 +54,7 @@ impl Typing {
 
     /// What is to be done now; [`Step::Tell`] counts as done.
     pub fn step(&mut self, now: Timestamp) -> Step {
+        self.heed_clock(now);
         let until = self.until.filter(|until| now < *until);
         let typing = until.is_some();
         let after = |told: Told, pause| told.at + millis(pause);
@@ -73,6 +74,14 @@ impl Typing {
         }
         self.told = Some(Told { typing, at: now });
         Step::Tell(typing)
+    }
+
+    /// A clock that has been put back makes nothing last longer.
+    fn heed_clock(&mut self, now: Timestamp) {
+        self.until = self.until.map(|until| until.min(now + millis(self.pace.lasts)));
+        if let Some(told) = &mut self.told {
+            told.at = told.at.min(now);
+        }
     }
 }
 
@@ -128,5 +137,14 @@ mod tests {
     #[test]
     fn an_end_without_a_beginning_is_no_news() {
         assert_eq!(told(&[(0, false), (5, false)]), []);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_nobody_type_for_ever() {
+        let mut typing = Typing::new(PACE);
+        typing.heard(true, 1_000_000);
+        assert_eq!(typing.step(1_000_000), Step::Tell(true));
+        assert_eq!(typing.step(0), Step::Wait(10));
+        assert_eq!(typing.step(25), Step::Tell(false));
     }
 }

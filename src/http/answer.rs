@@ -7,6 +7,8 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::port::Failure;
+
 /// Success, with nothing to say.
 pub(super) fn done() -> Response {
     Json(json!({})).into_response()
@@ -27,6 +29,16 @@ pub(super) fn forbidden() -> Response {
 
 pub(super) fn not_found() -> Response {
     refused(StatusCode::NOT_FOUND, "M_NOT_FOUND", "Not one of ours.")
+}
+
+/// [`later`], and why in the log, unless the adapter says it there.
+pub(super) fn failed(what: &'static str, failure: &Failure) -> Response {
+    if failure.is_told() {
+        tracing::debug!(%failure, "{what}");
+    } else {
+        tracing::error!(%failure, "{what}");
+    }
+    later()
 }
 
 /// "Later": the other side keeps what it has and comes again.

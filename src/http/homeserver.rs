@@ -9,7 +9,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
 use ruma::{OwnedUserId, RoomAliasId, UserId};
@@ -52,7 +52,7 @@ impl HomeserverFace {
             .route("/_matrix/app/v1/thirdparty/location", get(thirdparty::nothing))
             .layer(axum::middleware::from_fn_with_state(self.clone(), authorized));
         Router::new()
-            .route("/health", get(async || "ok"))
+            .route("/health", get(health))
             .merge(private)
             .layer(DefaultBodyLimit::max(limits::TRANSACTION_BYTES_MAX))
             .with_state(self)
@@ -100,10 +100,7 @@ async fn transaction(
     let taken = tokio::spawn(async move { intake.transaction(id, transaction).await });
     match taken.await {
         Ok(Ok(Answer::Acknowledge)) => answer::done(),
-        Ok(Err(failure)) => {
-            tracing::error!(%failure, "could not take in a transaction");
-            answer::later()
-        }
+        Ok(Err(failure)) => answer::failed("could not take in a transaction", &failure),
         Ok(Ok(Answer::Later)) | Err(_) => answer::later(),
     }
 }
@@ -152,6 +149,14 @@ fn list(body: &Body, name: &str) -> Vec<Box<RawValue>> {
     part.unwrap_or_default()
 }
 
+/// `GET /health`, for whoever watches the process: 503 and the reason while nothing can be taken in.
+async fn health(State(face): State<HomeserverFace>) -> Response {
+    match face.intake.trouble() {
+        None => "ok".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
 /// `POST /_matrix/app/v1/ping`
 async fn ping() -> Response {
     answer::done()
@@ -163,10 +168,7 @@ async fn user(State(face): State<HomeserverFace>, Path(id): Path<String>) -> Res
     match face.directory.exists(&id).await {
         Ok(true) => answer::done(),
         Ok(false) => answer::not_found(),
-        Err(failure) => {
-            tracing::error!(%failure, "could not look for one of our users");
-            answer::later()
-        }
+        Err(failure) => answer::failed("could not look for one of our users", &failure),
     }
 }
 

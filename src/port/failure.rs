@@ -16,17 +16,30 @@ pub enum Retry {
 #[derive(Debug)]
 pub struct Failure {
     pub retry: Retry,
+    is_told: bool,
     what: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     pub fn later(what: impl Into<String>) -> Self {
-        Self { retry: Retry::Later, what: what.into(), source: None }
+        Self { retry: Retry::Later, is_told: false, what: what.into(), source: None }
     }
 
     pub fn never(what: impl Into<String>) -> Self {
-        Self { retry: Retry::Never, what: what.into(), source: None }
+        Self { retry: Retry::Never, is_told: false, what: what.into(), source: None }
+    }
+
+    /// The adapter says in the log what is wrong, once for everybody who meets it: whoever does need
+    /// not say it again.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.is_told = true;
+        self
+    }
+
+    pub fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// Keeps the error that caused this one. Libraries repeat what they were given, so its own words

@@ -27,6 +27,7 @@ use crate::{
         ids::{GhostKey, Lane, LoginId, PortalKey, RemoteMessageId, RemoteUser, StorageRef},
         item::{Destination, InboxItem, OutboxItem},
         phone::Phone,
+        waiting::Waiting,
     },
     signal::{PreKey, RemoteIdentityKey, SessionRecord},
 };
@@ -323,6 +324,13 @@ pub struct InboxRow {
     pub not_before: Timestamp,
 }
 
+impl InboxRow {
+    /// How long it has waited.
+    pub fn waiting(&self) -> Waiting {
+        Waiting { since: self.received_at, tries: self.attempts }
+    }
+}
+
 #[derive(Debug)]
 pub struct OutboxRow {
     pub id: OutboxId,
@@ -337,6 +345,12 @@ pub struct OutboxRow {
 pub trait KeyStores: Send + Sync {
     /// The key store of one of our users' devices.
     fn crypto_store(&self, user: &UserId, device: &DeviceId) -> Arc<DynCryptoStore>;
+
+    /// How often so far anybody found that the database cannot be used: the library takes what it could
+    /// not look up for something that it cannot decrypt.
+    fn outages(&self) -> u64 {
+        0
+    }
 
     /// Which of our users track the devices of this user.
     async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure>;
@@ -503,6 +517,11 @@ pub trait Storage: KeyStores {
     async fn ghosts_of_nobody_else(&self, person: &UserId) -> Result<Vec<GhostKey>, Failure>;
 
     async fn setting(&self, key: &'static str) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// Why nothing can be written at the moment, in words for the operator; `None` if all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 
     /// Closes the database after the last commit.
     async fn close(&self);

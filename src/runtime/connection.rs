@@ -406,10 +406,21 @@ impl Connection {
     }
 
     async fn take_in(&self, link: &dyn NetworkLink, received: &Inbound) -> Result<(), Failure> {
-        while self.intake.inbound(&self.login, received).await? == Answer::Later {
+        let mut attempt = 0;
+        loop {
+            // Nothing more is read meanwhile: the network keeps what it has.
+            let pause = match self.intake.inbound(&self.login, received).await {
+                Ok(Answer::Acknowledge) => break,
+                Ok(Answer::Later) => limits::INBOX_FULL_PAUSE,
+                Err(failure) if failure.is_told() => {
+                    attempt += 1;
+                    limits::ITEM_BACKOFF.pause(attempt)
+                }
+                Err(failure) => return Err(failure),
+            };
             tokio::select! {
                 () = self.stop.soft() => return Ok(()),
-                () = self.ports.clock.sleep(limits::INBOX_FULL_PAUSE) => {}
+                () = self.ports.clock.sleep(pause) => {}
             }
         }
         if let Inbound::Message { message, .. } = received {

@@ -24,9 +24,10 @@ use crate::{
 pub async fn erase(ports: Ports, hints: Hints, logins: Logins, stop: Stop) {
     let hint = hints.erasures();
     let eraser = Eraser { ports, logins };
+    let mut failed = 0;
     loop {
         let round = async {
-            let pause = eraser.round().await;
+            let pause = eraser.round(&mut failed).await;
             tokio::select! {
                 () = hint.notified() => {}
                 () = eraser.ports.clock.sleep(pause) => {}
@@ -44,6 +45,12 @@ struct Eraser {
     logins: Logins,
 }
 
+/// The pause after one more round that met a failure.
+fn after(failed: &mut u32) -> Duration {
+    *failed = failed.saturating_add(1);
+    limits::ITEM_BACKOFF.pause(*failed).max(limits::ERASURE_LOOK)
+}
+
 /// How far one look at a wish came.
 enum Step {
     Fulfilled,
@@ -52,27 +59,38 @@ enum Step {
 }
 
 impl Eraser {
-    /// Looks at every wish once; returns when to look again.
-    async fn round(&self) -> Duration {
-        let erasures = match self.ports.storage.erasures().await {
+    /// Looks at every wish once; returns when to look again. `failed` is how many rounds in a row met a
+    /// failure.
+    async fn round(&self, failed: &mut u32) -> Duration {
+        let erasures = match self.ports.can_write() {
+            Ok(()) => self.ports.storage.erasures().await,
+            Err(failure) => Err(failure),
+        };
+        let erasures = match erasures {
             Ok(erasures) => erasures,
             Err(failure) => {
-                tracing::warn!(%failure, "could not look for wishes to be erased; will look again");
-                return limits::ERASURE_LOOK;
+                if !failure.is_told() {
+                    tracing::warn!(%failure, "could not look for wishes to be erased; will look again");
+                }
+                return after(failed);
             }
         };
-        let mut pause = limits::CLEAN_EVERY;
+        let (mut pause, mut all_well) = (limits::CLEAN_EVERY, true);
         for erasure in erasures {
             match self.step(&erasure).await {
                 Ok(Step::Fulfilled) => tracing::info!("everything of a person is deleted"),
                 Ok(Step::Waits) => pause = limits::ERASURE_LOOK,
                 Err(failure) => {
                     tracing::warn!(%failure, "could not erase a person yet; will try again");
-                    pause = limits::ERASURE_LOOK;
+                    all_well = false;
                 }
             }
         }
-        pause
+        if all_well {
+            *failed = 0;
+            return pause;
+        }
+        after(failed)
     }
 
     async fn step(&self, erasure: &Erasure) -> Result<Step, Failure> {

@@ -210,6 +210,8 @@ impl Inbox {
                 return Ok(());
             }
             Outcome::Wait { until, mut changes } => {
+                let latest = self.ports.clock.now() + limits::millis(limits::PARKED_MAX);
+                let until = until.min(latest);
                 changes.push(Change::InboxParked { id, until, attempts: row.attempts + 1 });
                 changes
             }
@@ -289,6 +291,7 @@ impl Inbox {
 #[async_trait]
 impl LaneWork for Inbox {
     async fn lanes(&self) -> Result<Vec<Lane>, Failure> {
+        self.ports.can_write()?;
         let brought_keys = self.drain_keys().await?;
         let lanes = self.ports.storage.inbox_lanes().await?;
         if brought_keys {
@@ -307,7 +310,7 @@ impl LaneWork for Inbox {
             let Some(row) = self.ports.storage.inbox_next(lane, Some(bound)).await? else {
                 return Ok(Rest::Empty);
             };
-            if row.not_before > self.ports.clock.now() {
+            if lanes::is_ahead(row.not_before, self.ports.clock.now()) {
                 return Ok(Rest::Until(row.not_before));
             }
             let outcome = self.outcome(&row).await;
@@ -365,7 +368,12 @@ impl Inbox {
 
     /// The outside is away: there is no last attempt, because nothing may be lost.
     fn later(&self, row: &InboxRow, failure: &Failure) -> Outcome {
-        tracing::warn!(row = row.id.0, attempts = row.attempts, %failure, "will try an item again");
+        if failure.is_told() {
+            tracing::debug!(row = row.id.0, %failure, "will try an item again");
+        } else {
+            let attempts = row.attempts;
+            tracing::warn!(row = row.id.0, attempts, %failure, "will try an item again");
+        }
         let pause = limits::ITEM_BACKOFF.pause(row.attempts + 1);
         Outcome::wait(self.ports.clock.now() + limits::millis(pause))
     }

@@ -59,12 +59,18 @@ impl Intake {
         Self { ports, hints, typing, sequence: Arc::default() }
     }
 
+    /// Why nothing can be taken in at the moment, in words for the operator.
+    pub fn trouble(&self) -> Option<String> {
+        self.ports.storage.trouble()
+    }
+
     /// A transaction of the homeserver.
     pub async fn transaction(
         &self,
         id: String,
         transaction: Transaction,
     ) -> Result<Answer, Failure> {
+        self.ports.can_write()?;
         let Transaction { events, keys, ephemeral } = transaction;
         if events.len() + keys.to_device.len() + ephemeral.len() > limits::TRANSACTION_ITEMS_MAX {
             tracing::error!(transaction = id, "refused a transaction with too many items");
@@ -123,6 +129,7 @@ impl Intake {
         login: &LoginId,
         inbound: &Inbound,
     ) -> Result<Answer, Failure> {
+        self.ports.can_write()?;
         let (user, about, item) = match inbound {
             Inbound::Message { message, .. } => (
                 &message.from.user,

@@ -50,14 +50,22 @@ pub(crate) async fn drive(
     clock: Arc<dyn Clock>,
     stop: Stop,
 ) {
-    let mut pump =
-        Pump { work, running: JoinSet::new(), lanes: BTreeMap::new(), waiting: BTreeMap::new() };
+    let mut pump = Pump {
+        work,
+        running: JoinSet::new(),
+        lanes: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        failed_looks: 0,
+    };
     loop {
         pump.begin(clock.now()).await;
         let pause = pump.pause(clock.now());
+        // Storage that fails is not asked sooner because of a hint.
+        let heeds = pump.failed_looks == 0;
         tokio::select! {
             () = stop.soft() => break,
-            () = hint.notified() => {}
+            () = hint.notified(), if heeds => {}
             () = clock.sleep(pause) => {}
             Some(ended) = pump.running.join_next_with_id(), if !pump.running.is_empty() => {
                 pump.ended(ended, clock.now()).await;
@@ -80,6 +88,10 @@ struct Pump {
     /// Which task works on which lane.
     lanes: BTreeMap<tokio::task::Id, Lane>,
     waiting: BTreeMap<Lane, Timestamp>,
+    /// How often each lane has stopped with a failure, since it last came to rest.
+    failed: BTreeMap<Lane, u32>,
+    /// How often in a row nobody could say which lanes there are.
+    failed_looks: u32,
 }
 
 type Ended = Result<(tokio::task::Id, Result<Rest, Failure>), tokio::task::JoinError>;
@@ -90,12 +102,18 @@ impl Pump {
         let lanes = match self.work.lanes().await {
             Ok(lanes) => lanes,
             Err(failure) => {
-                tracing::warn!(%failure, "could not look for work; will look again");
+                self.failed_looks = self.failed_looks.saturating_add(1);
+                if failure.is_told() {
+                    tracing::debug!(%failure, "could not look for work; will look again");
+                } else {
+                    tracing::warn!(%failure, "could not look for work; will look again");
+                }
                 return;
             }
         };
+        self.failed_looks = 0;
         let woken = self.work.woken();
-        self.waiting.retain(|lane, until| *until > now && !woken.contains(lane));
+        self.waiting.retain(|lane, until| is_ahead(*until, now) && !woken.contains(lane));
         let busy: BTreeSet<Lane> = self.lanes.values().cloned().collect();
         for lane in lanes {
             if self.running.len() >= limits::LANES_AT_ONCE_MAX {
@@ -111,6 +129,9 @@ impl Pump {
     }
 
     fn pause(&self, now: Timestamp) -> Duration {
+        if self.failed_looks > 0 {
+            return limits::ITEM_BACKOFF.pause(self.failed_looks);
+        }
         let soonest = self.waiting.values().min().map_or(LOOK_ANYWAY, |until| {
             Duration::from_millis(u64::try_from(until - now).unwrap_or(0))
         });
@@ -119,10 +140,19 @@ impl Pump {
 
     async fn ended(&mut self, ended: Ended, now: Timestamp) {
         let (id, rest) = match ended {
-            Ok((id, Ok(rest))) => (id, rest),
+            Ok((id, Ok(rest))) => {
+                if let Some(lane) = self.lanes.get(&id) {
+                    self.failed.remove(lane);
+                }
+                (id, rest)
+            }
             Ok((id, Err(failure))) => {
-                tracing::warn!(%failure, "a lane stopped; will look again");
-                (id, Rest::Until(now + limits::millis(limits::ITEM_BACKOFF.min)))
+                if failure.is_told() {
+                    tracing::debug!(%failure, "a lane stopped; will look again");
+                } else {
+                    tracing::warn!(%failure, "a lane stopped; will look again");
+                }
+                (id, Rest::Until(now + limits::millis(self.pause_after_failure(id))))
             }
             Err(panicked) => {
                 let id = panicked.id();
@@ -138,6 +168,44 @@ impl Pump {
         let Some(lane) = self.lanes.remove(&id) else { return };
         if let Rest::Until(until) = rest {
             self.waiting.insert(lane, until);
+        }
+    }
+
+    fn pause_after_failure(&mut self, task: tokio::task::Id) -> Duration {
+        let Some(lane) = self.lanes.get(&task) else { return limits::ITEM_BACKOFF.min };
+        let failed = self.failed.entry(lane.clone()).or_default();
+        *failed = failed.saturating_add(1);
+        limits::ITEM_BACKOFF.pause(*failed)
+    }
+}
+
+/// Whether a time is to be waited for. Nothing is parked for longer than [`limits::PARKED_MAX`]: what is
+/// further ahead was parked by a clock that has been put back.
+pub(crate) fn is_ahead(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until - now <= limits::millis(limits::PARKED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_waited_for_up_to_the_longest_pause_and_not_one_past_it() {
+        let longest = limits::millis(limits::PARKED_MAX);
+        assert!(!is_ahead(5, 5));
+        assert!(is_ahead(6, 5));
+        assert!(is_ahead(5 + longest, 5));
+        assert!(!is_ahead(6 + longest, 5));
+        for pause in [
+            limits::ITEM_BACKOFF.max,
+            limits::HELD_WAIT,
+            limits::LAPSED_WAIT,
+            limits::LINK_WAIT,
+            limits::MEDIA_TURN_WAIT,
+            limits::ROOM_KEY_RETRY,
+            Duration::from_mins(1),
+        ] {
+            assert!(is_ahead(limits::millis(pause), 0), "{pause:?}");
         }
     }
 }

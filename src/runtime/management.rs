@@ -103,7 +103,7 @@ impl Management {
 
     async fn await_key(&self, row: &InboxRow, event: &Event) -> Result<Outcome, Failure> {
         let now = self.ports.clock.now();
-        if now >= row.received_at + limits::millis(limits::ROOM_KEY_WAIT) {
+        if row.waiting().is_over(limits::COMMAND_KEY_WAIT, now) {
             return self.reply(event, UNREADABLE).await;
         }
         Ok(Outcome::wait(now + limits::millis(limits::ROOM_KEY_RETRY)))

@@ -124,7 +124,7 @@ impl Membership {
     /// People may answer an invite before the room that they were invited into is written down.
     async fn await_portal(&self, row: &InboxRow, room: &RoomId) -> Result<Outcome, Failure> {
         let now = self.ports.clock.now();
-        let is_late = now >= row.received_at + limits::millis(limits::PORTAL_WAIT);
+        let is_late = row.waiting().is_over(limits::PORTAL_WAIT, now);
         if is_late || self.ports.storage.management_person(room).await?.is_some() {
             return Ok(Outcome::nothing());
         }

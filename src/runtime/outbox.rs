@@ -294,7 +294,11 @@ impl Outbox {
     }
 
     fn parked(&self, row: &OutboxRow, failure: &Failure) -> Change {
-        tracing::warn!(row = row.id.0, %failure, "will send an item again");
+        if failure.is_told() {
+            tracing::debug!(row = row.id.0, %failure, "will send an item again");
+        } else {
+            tracing::warn!(row = row.id.0, %failure, "will send an item again");
+        }
         let attempts = row.attempts + 1;
         let pause = limits::ITEM_BACKOFF.pause(attempts);
         let until = self.ports.clock.now() + limits::millis(pause);
@@ -305,6 +309,7 @@ impl Outbox {
 #[async_trait]
 impl LaneWork for Outbox {
     async fn lanes(&self) -> Result<Vec<Lane>, Failure> {
+        self.ports.can_write()?;
         self.ports.storage.outbox_lanes(&self.to).await
     }
 
@@ -313,7 +318,7 @@ impl LaneWork for Outbox {
             let Some(row) = self.ports.storage.outbox_next(lane, &self.to).await? else {
                 return Ok(Rest::Empty);
             };
-            if row.not_before > self.ports.clock.now() {
+            if lanes::is_ahead(row.not_before, self.ports.clock.now()) {
                 return Ok(Rest::Until(row.not_before));
             }
             let sent = self.send(&row.item).await;

@@ -7,7 +7,7 @@ use rand::{TryCryptoRng, TryRng};
 use super::rules::Rules;
 use crate::{
     domain::{hosting::MediaRules, ids::GhostNamer, phone::Region},
-    port::{Clock, Entropy, Homeserver, InteropNetwork, MediaStore, RoomCipher, Storage},
+    port::{Clock, Entropy, Failure, Homeserver, InteropNetwork, MediaStore, RoomCipher, Storage},
 };
 
 /// Cheap to clone; every part of the runtime has one.
@@ -30,6 +30,14 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// Nothing is begun while its end could not be written down.
+    pub(crate) fn can_write(&self) -> Result<(), Failure> {
+        match self.storage.trouble() {
+            None => Ok(()),
+            Some(why) => Err(Failure::later(why).told()),
+        }
+    }
+
     /// The entropy port in the form that the cryptography libraries take.
     pub(crate) fn rng(&self) -> EntropyRng {
         EntropyRng(Arc::clone(&self.entropy))

@@ -104,7 +104,7 @@ impl Receipts {
         let mut changes = Vec::new();
         if count <= limits::MESSAGE_RETRIES_MAX {
             let device = receipt.from.device;
-            let again = self.to_network.again(&portal, &message, device, row.received_at).await?;
+            let again = self.to_network.again(&portal, &message, device, row.waiting()).await?;
             changes = match again {
                 Again::Done(changes) => changes,
                 Again::Stopped(outcome) => return Ok(outcome),

@@ -172,7 +172,8 @@ impl Rooms {
     fn may_rename(&self, ghost: &GhostKey) -> bool {
         let now = self.ports.clock.now();
         let mut renamed = self.renamed.lock().expect("no holder of this lock can panic");
-        renamed.retain(|_, at| now < *at + limits::millis(limits::RENAMING_PAUSE));
+        let pause = limits::millis(limits::RENAMING_PAUSE);
+        renamed.retain(|_, at| (*at..*at + pause).contains(&now));
         if renamed.contains_key(ghost) {
             return false;
         }

@@ -201,7 +201,7 @@ impl ToMatrix {
             }
             Incoming::Deletion { .. } => said(&Notice::Earlier(Earlier::DeletedUnknown)),
             Incoming::Media(media) => {
-                return self.file(arrival, row.received_at, &media, target).await;
+                return self.file(arrival, row.waiting(), &media, target).await;
             }
             Incoming::Told(notice) => said(&notice),
             Incoming::Malformed => said(&Notice::MessageUndecryptable),

@@ -30,6 +30,7 @@ use crate::{
         limits,
         notice::{IdentityNews, Notice},
         text,
+        waiting::Waiting,
     },
     port::{
         Failure,
@@ -125,7 +126,7 @@ impl ToNetwork {
         if let Some(outcome) = self.behind_others(row, portal, event, raw).await? {
             return Ok(outcome);
         }
-        let heard = Heard { event, raw, since: row.received_at, again: false };
+        let heard = Heard { event, raw, waiting: row.waiting(), again: false };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::MissingKey) => {
@@ -167,14 +168,14 @@ impl ToNetwork {
         Ok(Outcome::Wait { until, changes })
     }
 
-    /// Encrypts an event again for one device that could not read it, and asked for that at
-    /// `since`. A file of it is hosted again, under a fresh key.
+    /// Encrypts an event again for one device that could not read it, and has waited for that so
+    /// long. A file of it is hosted again, under a fresh key.
     pub(crate) async fn again(
         &self,
         portal: &Portal,
         message: &Message,
         device: u16,
-        since: Timestamp,
+        waiting: Waiting,
     ) -> Result<Again, Failure> {
         let nothing = || Ok(Again::Done(Vec::new()));
         let (Some(room), Some(event_id)) = (&portal.room, &message.event) else {
@@ -187,7 +188,7 @@ impl ToNetwork {
             return nothing();
         };
         let Some(event) = Event::parse(&raw) else { return nothing() };
-        let heard = Heard { event: &event, raw: &raw, since, again: true };
+        let heard = Heard { event: &event, raw: &raw, waiting, again: true };
         let said = match self.said(portal, &parties, heard).await {
             Ok(said) => said,
             Err(DecryptFailure::Outside(failure)) => return Err(failure),

@@ -14,6 +14,7 @@
 mod attachments;
 mod blocking;
 mod cleaning;
+mod clock;
 mod commands;
 mod consent;
 mod contact;

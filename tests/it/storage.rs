@@ -10,6 +10,7 @@ mod consent;
 mod erasing;
 mod hosting;
 mod keys;
+mod lease;
 mod opening;
 mod place;
 mod queues;

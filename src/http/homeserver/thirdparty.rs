@@ -64,10 +64,7 @@ pub(super) async fn user(
             answer::refused(StatusCode::NOT_FOUND, "M_NOT_FOUND", &sentence)
         }
         Ok(Found::Later) => answer::later(),
-        Err(failure) => {
-            tracing::error!(%failure, "could not look a number up");
-            answer::later()
-        }
+        Err(failure) => answer::failed("could not look a number up", &failure),
     }
 }
 

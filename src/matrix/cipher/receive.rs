@@ -68,8 +68,13 @@ impl MatrixCipher {
             unused_fallback_keys: portion.unused_fallback_keys.as_deref(),
             next_batch_token: portion.next_batch,
         };
+        let outages = self.stores.outages();
         let received = machine.olm.receive_sync_changes(changes, &DECRYPTION).await;
         received.map_err(from_olm("receiving key changes"))?;
+        if self.stores.outages() != outages {
+            // Taking in what was taken in already is harmless; to miss a room key is not.
+            return Err(Failure::later("receiving key changes: the key store failed meanwhile"));
+        }
         for person in verifying {
             if let Err(failure) = self.attend(machine, &person).await {
                 tracing::warn!(%failure, "a verification does not go on");

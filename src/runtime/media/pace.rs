@@ -41,7 +41,9 @@ impl Pace {
             piece = self.source.next() => piece?,
             () = self.clock.sleep(limits::MEDIA_SILENCE_MAX) => Err(MediaFailure::TooSlow),
         };
-        self.waited_ms += u64::try_from(self.clock.now() - asked).unwrap_or(0);
+        // No single wait is longer, whatever becomes of the clock.
+        let waited = (self.clock.now() - asked).min(limits::millis(limits::MEDIA_SILENCE_MAX));
+        self.waited_ms += u64::try_from(waited).unwrap_or(0);
         match piece {
             Ok(piece) => {
                 self.bytes += piece.len() as u64;

@@ -138,7 +138,7 @@ impl Membership {
     ) -> Result<Outcome, Failure> {
         let Some(link) = self.links.link(&login.id) else {
             let now = self.ports.clock.now();
-            if now < row.received_at + limits::millis(limits::CONNECT_WAIT) {
+            if !row.waiting().is_over(limits::LOOKUP_LINK_WAIT, now) {
                 return Ok(Outcome::wait(now + limits::millis(limits::LINK_WAIT)));
             }
             return self.leave_with(who, event, &Notice::Opening(Opening::NoConnection)).await;

@@ -3,22 +3,23 @@
 use super::{Arrival, Effect, ToMatrix, target::Target};
 use crate::{
     domain::{
-        bridged::{ActAs, Direction, Timestamp},
+        bridged::{ActAs, Direction},
         limits,
         media::{IncomingMedia, Uploaded},
         moving::Described,
         notice::Notice,
+        waiting::Waiting,
     },
     port::{Failure, network::RemoteFile},
     runtime::media::{Arriving, NotMoved, Turn},
 };
 
 impl ToMatrix {
-    /// `since`: when the message came.
+    /// `waiting`: for how long the message has.
     pub(super) async fn file(
         &self,
         arrival: &Arrival<'_>,
-        since: Timestamp,
+        waiting: Waiting,
         media: &IncomingMedia,
         target: &Target,
     ) -> Result<Effect, Failure> {
@@ -31,7 +32,7 @@ impl ToMatrix {
         let parts = match self.uploaded(&turn, &arrival.sender(), media).await {
             Ok(moved) => media.parts(&moved, target.event()),
             Err(not_moved) => {
-                let gives_up = now - since >= limits::millis(limits::MEDIA_SOURCE_WAIT);
+                let gives_up = waiting.is_over(limits::MEDIA_SOURCE_WAIT, now);
                 let trouble = not_moved.trouble(gives_up)?;
                 let why = Notice::File { way: Direction::ToMatrix, trouble };
                 media.without_file(&why, target.event())

@@ -36,8 +36,8 @@ impl ToNetwork {
             return Ok(self.not_before(limits::MEDIA_TURN_WAIT));
         };
         let quote = self.answered(portal, parties, &heard.event.room, about, &mut notices).await?;
-        let waited = self.ports.clock.now() - heard.since;
-        let gives_up = waited >= limits::millis(limits::MEDIA_SOURCE_WAIT);
+        let now = self.ports.clock.now();
+        let gives_up = heard.waiting.is_over(limits::MEDIA_SOURCE_WAIT, now);
         let (media, moved) = match self.hosted(&turn, portal, media).await {
             Ok(hosted) => hosted,
             Err(not_moved) => return Ok(refused(not_moved.trouble(gives_up)?)),

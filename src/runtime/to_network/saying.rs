@@ -18,6 +18,7 @@ use crate::{
             About, Correction, Outgoing, SentBefore, can_be_deleted, correction, outgoing, quotable,
         },
         text::{NetworkMessage, Quoted},
+        waiting::Waiting,
     },
     port::{Failure, homeserver::REDACTION, room_cipher::DecryptFailure, storage::Change},
 };
@@ -40,12 +41,12 @@ pub(super) struct Hosted {
     pub(super) change: Change,
 }
 
-/// An event and when something was first to be done about it.
+/// An event and how long something is to be done about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard<'a> {
     pub(super) event: &'a Event,
     pub(super) raw: &'a RawEvent,
-    pub(super) since: Timestamp,
+    pub(super) waiting: Waiting,
     /// Whether it went out before, and goes out again because a device could not read it.
     pub(super) again: bool,
 }
@@ -79,7 +80,7 @@ impl ToNetwork {
         parties: &Parties,
         heard: Heard<'_>,
     ) -> Result<Said, DecryptFailure> {
-        let Heard { event, raw, since: _, again } = heard;
+        let Heard { event, raw, waiting: _, again } = heard;
         let decided = match event.event_type.as_str() {
             REDACTION => {
                 let said = self.redaction(portal, parties, event).await;

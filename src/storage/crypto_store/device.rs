@@ -120,7 +120,7 @@ impl SqlCryptoStore {
         .bind(device.as_str())
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         row.map(|row| self.read_device(user, &row)).transpose()
     }
 
@@ -139,7 +139,7 @@ impl SqlCryptoStore {
         .bind(user.as_str())
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         rows.iter()
             .map(|row| {
                 let device = self.read_device(user, row)?;
@@ -159,7 +159,7 @@ impl SqlCryptoStore {
         .bind(user.as_str())
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         let Some(sealed) = sealed else { return Ok(None) };
         let row = [&*self.owner, user.as_str()];
         let bytes = self.database.sealer().open(IDENTITY, &row, &sealed)?;

@@ -152,7 +152,7 @@ impl SqlCryptoStore {
         .bind(session_id)
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         row.map(|row| self.read_inbound(row)).transpose()
     }
 
@@ -163,7 +163,7 @@ impl SqlCryptoStore {
         .bind(&self.owner)
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         self.read_all_inbound(rows)
     }
 
@@ -179,7 +179,7 @@ impl SqlCryptoStore {
         .bind(room.as_str())
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         self.read_all_inbound(rows)
     }
 
@@ -202,7 +202,7 @@ impl SqlCryptoStore {
         .bind(row_limit(limit))
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         self.read_all_inbound(rows)
     }
 
@@ -221,7 +221,7 @@ impl SqlCryptoStore {
         .bind(row_limit(limit))
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         self.read_all_inbound(rows)
     }
 
@@ -249,7 +249,7 @@ impl SqlCryptoStore {
                 .bind(&self.owner)
                 .fetch_one(self.database.reader())
                 .await
-                .map_err(Error::from)?;
+                .map_err(|error| self.database.met(error))?;
         // No backup holds anything: no version equals null.
         let backed_up: i64 = sqlx::query_scalar(
             "select count(*) from key_inbound_session where owner = $1 and backup_version = $2",
@@ -258,7 +258,7 @@ impl SqlCryptoStore {
         .bind(backup_version)
         .fetch_one(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         let count = |count: i64| usize::try_from(count).unwrap_or(0);
         Ok(RoomKeyCounts { total: count(total), backed_up: count(backed_up) })
     }

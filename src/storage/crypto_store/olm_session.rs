@@ -87,7 +87,7 @@ impl SqlCryptoStore {
         .bind(sender_key)
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -116,7 +116,7 @@ impl SqlCryptoStore {
         .bind(hash)
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         Ok(known.is_some())
     }
 }

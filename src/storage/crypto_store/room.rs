@@ -143,7 +143,7 @@ impl SqlCryptoStore {
         .bind(item)
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         row.map(|row| self.read_room_value(kind, row)).transpose()
     }
 
@@ -188,7 +188,7 @@ impl SqlCryptoStore {
         .bind(room.as_str())
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         rows.into_iter().map(|row| self.read_room_value(Kind::Withheld, row)).collect()
     }
 
@@ -217,7 +217,7 @@ impl SqlCryptoStore {
         .bind(Kind::PendingKeyBundle.as_str())
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         rows.into_iter().map(|row| self.read_room_value(Kind::PendingKeyBundle, row)).collect()
     }
 

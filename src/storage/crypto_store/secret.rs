@@ -142,7 +142,7 @@ impl SqlCryptoStore {
         .bind(id.as_str())
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         row.map(|row| self.read_request(&row)).transpose()
     }
 
@@ -158,7 +158,7 @@ impl SqlCryptoStore {
         .bind(info.as_key())
         .fetch_optional(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         row.map(|row| self.read_request(&row)).transpose()
     }
 
@@ -170,7 +170,7 @@ impl SqlCryptoStore {
         .bind(&self.owner)
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         rows.iter().map(|row| self.read_request(row)).collect()
     }
 
@@ -185,7 +185,7 @@ impl SqlCryptoStore {
         .bind(name.as_str())
         .fetch_all(self.database.reader())
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| self.database.met(error))?;
         let read = |sealed: Vec<u8>| {
             let row = [&*self.owner, name.as_str()];
             let bytes = self.database.sealer().open(SECRET, &row, &sealed)?;

@@ -69,7 +69,7 @@ impl SqlCryptoStore {
                 .bind(&self.owner)
                 .fetch_all(self.database.reader())
                 .await
-                .map_err(Error::from)?;
+                .map_err(|error| self.database.met(error))?;
         let read = |Row { user_id, dirty }| {
             Ok(TrackedUser { user_id: read_user(user_id)?, dirty: dirty != 0 })
         };

@@ -90,7 +90,7 @@ impl SqlCryptoStore {
                 .bind(name)
                 .fetch_optional(self.database.reader())
                 .await
-                .map_err(Error::from)?;
+                .map_err(|error| self.database.met(error))?;
         let open =
             |sealed: Vec<u8>| self.database.sealer().open(VALUE, &[&self.owner, name], &sealed);
         Ok(sealed.map(open).transpose()?)

@@ -283,7 +283,7 @@ async fn a_document_whose_homeserver_is_away_is_waited_for_and_then_told() {
     stage.push(vec![event], &[]).await;
     stage.pass(Duration::from_secs(40)).await;
     assert!(stage.homeserver.shown().is_empty(), "it may come yet");
-    stage.clock.advance(limits::MEDIA_SOURCE_WAIT);
+    stage.clock.advance(limits::MEDIA_SOURCE_WAIT.after);
     told(&mut stage, &room, "could not be fetched from where it was uploaded").await;
 }
 
@@ -293,7 +293,7 @@ async fn a_document_waits_while_nobody_takes_it() {
     *stage.media.trouble.lock().unwrap() = Some(Trouble::Later);
     let event = document(&mut stage, &room, b"patient");
     stage.push(vec![event], &[]).await;
-    stage.clock.advance(2 * limits::MEDIA_SOURCE_WAIT);
+    stage.clock.advance(2 * limits::MEDIA_SOURCE_WAIT.after);
     stage.pass(Duration::from_secs(2)).await;
     assert!(stage.homeserver.shown().is_empty(), "it is no fault of the file");
     *stage.media.trouble.lock().unwrap() = None;

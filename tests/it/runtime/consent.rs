@@ -29,13 +29,13 @@ fn member(room: &OwnedRoomId, id: &str, membership: &str) -> Value {
 }
 
 impl Stage {
-    async fn portal_key(&self) -> PortalKey {
+    pub(super) async fn portal_key(&self) -> PortalKey {
         let logins = self.storage().logins().await.unwrap();
         let ghost = self.ports().namer.ghost_key(&Contact::user());
         PortalKey { login: logins[0].id.clone(), ghost }
     }
 
-    async fn contact_state(&self) -> ContactState {
+    pub(super) async fn contact_state(&self) -> ContactState {
         self.storage().contact(&self.portal_key().await).await.unwrap()
     }
 
@@ -47,7 +47,7 @@ impl Stage {
     }
 
     /// The contact writes for the first time, and the ghost invites. Gives the room.
-    async fn is_asked(&self, texts: &[&str]) -> OwnedRoomId {
+    pub(super) async fn is_asked(&self, texts: &[&str]) -> OwnedRoomId {
         for text in texts {
             self.network.contact_writes(text);
         }

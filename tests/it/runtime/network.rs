@@ -84,6 +84,8 @@ pub(super) struct FakeNetwork {
     pub(super) loses_answers: AtomicBool,
     /// Whether connecting panics the next time.
     pub(super) panics: AtomicBool,
+    /// Whether identity tokens are found to be of another time.
+    pub(super) refuses_tokens: AtomicBool,
     /// What it lets its partners do.
     pub(super) capabilities: Mutex<Capabilities>,
     /// By direct path.
@@ -103,6 +105,7 @@ impl FakeNetwork {
             connections: AtomicUsize::new(0),
             loses_answers: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            refuses_tokens: AtomicBool::new(false),
             capabilities: Mutex::default(),
             files: Files::default(),
             myself: myself.clone(),
@@ -305,6 +308,10 @@ impl InteropNetwork for FakeNetwork {
         // As the adapter does: without the id of an enlistment there is nobody to log in as.
         if !state.enlisted || who.network_id.is_none() {
             return Err(ConnectFailure::NotEnlisted(Failure::never("unknown")));
+        }
+        if self.refuses_tokens.load(Ordering::SeqCst) {
+            let failure = Failure::never("the identity token is not acceptable");
+            return Err(ConnectFailure::Refused(failure));
         }
         let (sender, inbound) = mpsc::channel(1_000);
         for (number, mail) in state.mailbox.clone() {

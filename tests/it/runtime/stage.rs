@@ -430,8 +430,8 @@ impl Stage {
 
     /// Lets everything run for a while of the clock's time.
     pub(super) async fn pass(&self, time: Duration) {
-        let until = self.clock.now() + i64::try_from(time.as_millis()).unwrap();
-        self.until("time to pass", || self.clock.now() >= until).await;
+        let until = self.clock.passed() + i64::try_from(time.as_millis()).unwrap();
+        self.until("time to pass", || self.clock.passed() >= until).await;
     }
 
     /// What both sides see, for the message of a test that failed.

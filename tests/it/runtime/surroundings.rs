@@ -19,31 +19,45 @@ use tokio::time::sleep;
 /// How often something that is waited for is looked at again.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// A clock that the test moves.
+/// A clock that the test moves. Pauses last as long as they do, whatever the time of day is set to.
 #[derive(Debug)]
-pub(super) struct ManualClock(AtomicI64);
+pub(super) struct ManualClock {
+    began_at: AtomicI64,
+    passed: AtomicI64,
+}
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self(AtomicI64::new(1_800_000_000_000))
+        Self { began_at: AtomicI64::new(1_800_000_000_000), passed: AtomicI64::new(0) }
     }
 }
 
 impl ManualClock {
+    /// Lets time pass.
     pub(super) fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.passed.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock, by so many milliseconds.
+    pub(super) fn set(&self, by: i64) {
+        self.began_at.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// How much time has passed, in milliseconds.
+    pub(super) fn passed(&self) -> i64 {
+        self.passed.load(Ordering::SeqCst)
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        self.0.load(Ordering::SeqCst)
+        self.began_at.load(Ordering::SeqCst) + self.passed()
     }
 
     async fn sleep(&self, pause: Duration) {
-        let until = self.now() + i64::try_from(pause.as_millis()).unwrap();
-        while self.now() < until {
+        let until = self.passed() + i64::try_from(pause.as_millis()).unwrap();
+        while self.passed() < until {
             sleep(LOOK_EVERY).await;
         }
     }

@@ -48,8 +48,8 @@ on_both!(
 );
 
 /// Of these a person has no row: what belongs to nobody, and the keys of our own users, which are theirs.
-const NOBODYS: [&str; 7] =
-    ["counter", "seal_check", "setting", "lookup", "key_value", "key_lease", "key_secret"];
+const NOBODYS: [&str; 8] =
+    ["counter", "seal_check", "setting", "lookup", "lease", "key_value", "key_lease", "key_secret"];
 
 /// What is used up, and not by whom.
 const MOVES_ON: [&str; 2] = ["counter.last", "counter.name"];

@@ -17,6 +17,7 @@ on_both!(
     another_master_key_is_refused_in_words,
     the_schema_is_the_same_on_both,
     a_newer_database_is_refused_in_words,
+    a_version_that_fails_half_way_leaves_the_database_as_it_was,
 );
 
 async fn another_master_key_is_refused_in_words(place: Place) {
@@ -67,6 +68,60 @@ async fn a_newer_database_is_refused_in_words(place: Place) {
     let failure = SqlStorage::open(&place.url, MASTER_KEY, dice()).await.unwrap_err();
     assert_eq!(failure.retry, Retry::Never);
     assert!(failure.to_string().contains("newer version"), "{failure}");
+}
+
+/// The tables of the database, and how many of the steps to this version are written down.
+async fn tables(place: &Place) -> (Vec<String>, i64) {
+    let query = if place.url.starts_with("sqlite") {
+        "select name as tab from sqlite_master where type in ('table', 'index') order by 1"
+    } else {
+        "select relname::text as tab from pg_class where relnamespace = 'public'::regnamespace
+         order by 1"
+    };
+    let raw = place.raw().await;
+    let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&raw).await.unwrap();
+    let tables: Vec<String> = rows.iter().map(|row| row.get("tab")).collect();
+    let mut steps = 0;
+    if tables.iter().any(|table| table == "_sqlx_migrations") {
+        let count = sqlx::query_scalar("select count(*) from _sqlx_migrations");
+        steps = count.fetch_one(&raw).await.unwrap();
+    }
+    raw.close().await;
+    (tables, steps)
+}
+
+/// Past the bridge.
+async fn alter(place: &Place, statements: &[&'static str]) {
+    let raw = place.raw().await;
+    for statement in statements {
+        sqlx::query(*statement).execute(&raw).await.unwrap();
+    }
+    raw.close().await;
+}
+
+async fn a_version_that_fails_half_way_leaves_the_database_as_it_was(place: Place) {
+    // A new database, whose last but one step fails in the middle.
+    alter(&place, &["create table room (x bigint)"]).await;
+    let before = tables(&place).await;
+    let failure = SqlStorage::open(&place.url, MASTER_KEY, dice()).await.unwrap_err();
+    assert_eq!(failure.retry, Retry::Never);
+    assert!(failure.to_string().contains("left as it was"), "{failure}");
+    assert_eq!(tables(&place).await, before);
+    alter(&place, &["drop table room"]).await;
+
+    // A database of the version before, with something in it.
+    let storage = place.open().await;
+    storage.commit(vec![Change::SettingSaved { key: "a", value: vec![1] }]).await.unwrap();
+    storage.close().await;
+    let newest = "delete from _sqlx_migrations
+         where version = (select max(version) from _sqlx_migrations)";
+    alter(&place, &["drop table lease", newest, "create table lease (x bigint)"]).await;
+    let before = tables(&place).await;
+    let failure = SqlStorage::open(&place.url, MASTER_KEY, dice()).await.unwrap_err();
+    assert!(failure.to_string().contains("left as it was"), "{failure}");
+    assert_eq!(tables(&place).await, before);
+    alter(&place, &["drop table lease"]).await;
+    assert_eq!(place.open().await.setting("a").await.unwrap(), Some(vec![1]));
 }
 
 #[tokio::test]

@@ -30,10 +30,12 @@ impl Place {
         SqlStorage::open(&self.url, MASTER_KEY, dice()).await.unwrap()
     }
 
-    /// The database past the port: what an attacker or an operator sees.
+    /// The database past the port: what an attacker or an operator sees. There need be none yet.
     pub(super) async fn raw(&self) -> AnyPool {
         sqlx::any::install_default_drivers();
-        AnyPoolOptions::new().max_connections(1).connect(&self.url).await.unwrap()
+        let made = if self.folder.is_some() { "?mode=rwc" } else { "" };
+        let url = format!("{}{made}", self.url);
+        AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap()
     }
 }
 
