@@ -1,4 +1,5 @@
-//! A power cut in the middle of a conversation: nothing may be lost, doubled or out of order.
+//! A power cut, or an orderly stop, in the middle of a conversation: nothing may be lost, doubled or out of
+//! order.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -6,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use tokio::time::Instant;
 
 use crate::support::{
     bridge::{Bridge, Plan},
@@ -20,8 +22,20 @@ use crate::support::{
 /// How many messages go each way.
 const MESSAGES: usize = 200;
 
-/// How often the bridge is killed.
+/// How often the bridge is ended.
 const KILLS: usize = 3;
+
+/// How the bridge is ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// As by a power cut.
+    Killed,
+    /// As by a service manager. It must exit with 0, and in time.
+    Stopped,
+}
+
+/// The longest that a stop may take: the bridge's own deadline, and some patience.
+const STOP_LIMIT: Duration = Duration::from_secs(25);
 
 /// For any one wait: a homeserver on two busy cores takes some ten messages a second.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -71,6 +85,7 @@ const WRITTEN_MEANWHILE: usize = 5;
 #[expect(clippy::future_not_send, reason = "it is awaited where it is made")]
 async fn cut_power(
     bridge: &mut Bridge,
+    end: End,
     moments: &[usize],
     written: &AtomicUsize,
     arrived: impl AsyncFn() -> Result<usize>,
@@ -78,7 +93,14 @@ async fn cut_power(
     for moment in moments {
         let what = format!("{moment} arrived messages");
         until(&what, LIMIT, || async { Ok((arrived().await? >= *moment).then_some(())) }).await?;
-        bridge.kill().await?;
+        match end {
+            End::Killed => bridge.kill().await?,
+            End::Stopped => {
+                let began = Instant::now();
+                bridge.stop().await?;
+                ensure!(began.elapsed() < STOP_LIMIT, "a stop took {:?}", began.elapsed());
+            }
+        }
         let enough = (written.load(Ordering::SeqCst) + WRITTEN_MEANWHILE).min(MESSAGES);
         until("messages written meanwhile", LIMIT, || async {
             Ok((written.load(Ordering::SeqCst) >= enough).then_some(()))
@@ -89,7 +111,7 @@ async fn cut_power(
     Ok(())
 }
 
-async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
+async fn a_conversation_survives(end: End, plan: Plan) -> Result<()> {
     let mut world = World::start("crash", plan).await?;
     let moments = moments();
     let told = async {
@@ -114,7 +136,7 @@ async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
             Ok(())
         };
         let arrived = async || Ok(got(&bruno).await?.len() + shown(&alice, &room).len());
-        let power_cuts = cut_power(&mut world.bridge, &moments, &written, arrived);
+        let power_cuts = cut_power(&mut world.bridge, end, &moments, &written, arrived);
         tokio::try_join!(alice_writes, bruno_writes, power_cuts)?;
 
         let all_arrived = until("the last messages", LIMIT, || async {
@@ -140,19 +162,24 @@ async fn a_conversation_survives_kills(plan: Plan) -> Result<()> {
         }
         Ok(())
     };
-    let told = told.await.with_context(|| format!("killed after {moments:?} messages"));
+    let told = told.await.with_context(|| format!("{end:?} after {moments:?} messages"));
     world.report(told)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_bridge_loses_and_doubles_nothing() -> Result<()> {
-    a_conversation_survives_kills(Plan::default()).await
+    a_conversation_survives(End::Killed, Plan::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_does_one_with_postgresql() -> Result<()> {
     let database = Some(postgres::new_database().await?);
-    a_conversation_survives_kills(Plan { database, ..Plan::default() }).await
+    a_conversation_survives(End::Killed, Plan { database, ..Plan::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_bridge_loses_and_doubles_nothing() -> Result<()> {
+    a_conversation_survives(End::Stopped, Plan::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,7 +138,11 @@ impl Bridge {
 
     /// Starts it and waits until it serves.
     pub(crate) async fn start(&mut self) -> Result<()> {
-        let mut process = Errand::new("bridge", &binary()?, &self.log)
+        // A file that may not grow is an error for it and not its death: see `limit_files`.
+        let mut process = Errand::new("bridge", "sh".as_ref(), &self.log)
+            .arg("-c")
+            .arg("trap '' XFSZ; exec \"$0\" \"$@\"")
+            .arg(binary()?)
             .arg("run")
             .arg("--config")
             .arg(self.config())
@@ -163,6 +167,29 @@ impl Bridge {
         self.process.as_ref().context("the bridge is not running")?.process()
     }
 
+    /// From now on none of its files can grow beyond so many bytes, as on a disk that is full; or they
+    /// can again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.process()?.to_string(), &format!("--fsize={limit}:unlimited")])
+            .status()
+            .context("prlimit, of util-linux, is not installed here")?;
+        ensure!(limited.success(), "the size of the bridge's files could not be limited");
+        Ok(())
+    }
+
+    /// What the bridge says of its own health: the status and why.
+    pub(crate) async fn health(&self) -> Result<(reqwest::StatusCode, String)> {
+        let answer = self.http.get(self.homeserver_face.join("health")?).send().await?;
+        Ok((answer.status(), answer.text().await?))
+    }
+
+    /// Tells it to stop, without waiting.
+    pub(crate) fn terminate(&mut self) -> Result<()> {
+        self.process.as_mut().context("the bridge is not running")?.signal("TERM")
+    }
+
     /// `kill -9`, in the middle of whatever it does.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         let mut process = self.process.take().context("the bridge is not running")?;
@@ -176,6 +203,28 @@ impl Bridge {
         let status = process.end(PATIENCE).await?;
         ensure!(status.success(), "the bridge ended with {status}\n{}", process.shown_log());
         Ok(())
+    }
+
+    /// Starts a second one, or one that cannot start, and waits for its end. Returns its exit code and
+    /// what it said, in the log and to whoever started it.
+    pub(crate) async fn start_in_vain(&self) -> Result<(Option<i32>, String)> {
+        let log = self.log.with_extension("second.log");
+        let mut process = Errand::new("second bridge", &binary()?, &log)
+            .arg("run")
+            .arg("--config")
+            .arg(self.config())
+            .folder(&self.folder)
+            .start()?;
+        let status = process.end(PATIENCE).await?;
+        let said = fs::read_to_string(&log)?;
+        fs::remove_file(&log)?;
+        Ok((status.code(), said))
+    }
+
+    /// Waits until it has ended by itself. Returns its exit code.
+    pub(crate) async fn ends(&mut self) -> Result<Option<i32>> {
+        let mut process = self.process.take().context("the bridge is not running")?;
+        Ok(process.end(PATIENCE).await?.code())
     }
 
     /// Fails if the bridge has ended by itself.

@@ -89,6 +89,12 @@ impl Synapse {
         self.process = None;
     }
 
+    /// From now on it takes what comes and answers nothing; or it goes on.
+    pub(crate) fn freeze(&mut self, frozen: bool) -> Result<()> {
+        let process = self.process.as_mut().context("the homeserver is not running")?;
+        process.signal(if frozen { "STOP" } else { "CONT" })
+    }
+
     /// Starts the process (again) on its data.
     pub(crate) async fn resume(&mut self) -> Result<()> {
         let python = installed("synapse")?.join("bin/python");
