@@ -31,6 +31,7 @@ pub(super) async fn keep(
             tracing::warn!(login = login.0, %failure, "could not correct the network's list of blocked people");
         }
         tokio::select! {
+            biased;
             () = stop.soft() => {}
             () = hint.notified() => {}
         }

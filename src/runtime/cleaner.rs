@@ -37,6 +37,7 @@ pub async fn clean(ports: Ports, consents: Consents, stop: Stop) {
             ports.clock.sleep(limits::CLEAN_EVERY).await;
         };
         tokio::select! {
+            biased;
             () = stop.soft() => return,
             () = round => {}
         }

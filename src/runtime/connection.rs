@@ -86,6 +86,7 @@ impl Connection {
                 Ok(Next::Rest) => {
                     attempt = 0;
                     tokio::select! {
+                        biased;
                         () = self.stop.soft() => return,
                         () = self.links.rested(&self.login) => continue,
                     }
@@ -97,6 +98,7 @@ impl Connection {
                 }
             };
             tokio::select! {
+                biased;
                 () = self.stop.soft() => return,
                 () = wake.notified() => {}
                 () = self.ports.clock.sleep(pause) => {}
@@ -351,6 +353,7 @@ impl Connection {
             tokio::pin!(unenlisted);
             loop {
                 tokio::select! {
+                    biased;
                     left = &mut unenlisted => break left,
                     // Read on, so that the answer can come; nothing of it is acknowledged.
                     Some(_) = connected.inbound.recv() => {}
@@ -380,6 +383,7 @@ impl Connection {
         tasks.spawn(blocklist::keep(ports.clone(), hints.clone(), login, blocking, stop));
         let ended = loop {
             tokio::select! {
+                biased;
                 () = self.stop.soft() => break Ok(Ending::Closed),
                 received = inbound.recv() => match received {
                     None => break Ok(Ending::Closed),
@@ -419,6 +423,7 @@ impl Connection {
                 Err(failure) => return Err(failure),
             };
             tokio::select! {
+                biased;
                 () = self.stop.soft() => return Ok(()),
                 () = self.ports.clock.sleep(pause) => {}
             }

@@ -29,11 +29,13 @@ pub async fn erase(ports: Ports, hints: Hints, logins: Logins, stop: Stop) {
         let round = async {
             let pause = eraser.round(&mut failed).await;
             tokio::select! {
+                biased;
                 () = hint.notified() => {}
                 () = eraser.ports.clock.sleep(pause) => {}
             }
         };
         tokio::select! {
+            biased;
             () = stop.soft() => return,
             () = round => {}
         }

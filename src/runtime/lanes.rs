@@ -64,16 +64,20 @@ pub(crate) async fn drive(
         // Storage that fails is not asked sooner because of a hint.
         let heeds = pump.failed_looks == 0;
         tokio::select! {
+            biased;
             () = stop.soft() => break,
-            () = hint.notified(), if heeds => {}
-            () = clock.sleep(pause) => {}
+            // Before the hints, which may come without end: a lane that is not seen to have ended
+            // is not begun again.
             Some(ended) = pump.running.join_next_with_id(), if !pump.running.is_empty() => {
                 pump.ended(ended, clock.now()).await;
             }
+            () = hint.notified(), if heeds => {}
+            () = clock.sleep(pause) => {}
         }
     }
     // What is in hand is finished, unless the hard stop comes first.
     tokio::select! {
+        biased;
         () = stop.hard() => pump.running.shutdown().await,
         () = async { while pump.running.join_next().await.is_some() {} } => {}
     }

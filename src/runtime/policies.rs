@@ -81,6 +81,7 @@ impl Policies {
             }
             attempt += 1;
             tokio::select! {
+                biased;
                 () = stop.soft() => return,
                 () = self.ports.clock.sleep(limits::ITEM_BACKOFF.pause(attempt)) => {}
             }

@@ -22,6 +22,7 @@ pub async fn renew_signs(ports: Ports, rooms: Rooms, stop: Stop) {
         }
     };
     tokio::select! {
+        biased;
         () = stop.soft() => {}
         () = renewed => {}
     }

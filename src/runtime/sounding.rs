@@ -11,6 +11,7 @@ pub async fn sound(ports: Ports, stop: Stop) {
     loop {
         attempt += 1;
         tokio::select! {
+            biased;
             () = stop.soft() => return,
             () = ports.clock.sleep(limits::SOUNDING_BACKOFF.pause(attempt)) => {}
         }

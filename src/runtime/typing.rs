@@ -94,6 +94,7 @@ impl TypingNews {
                 Step::Wait(until) => {
                     let pause = u64::try_from(until - self.clock.now()).unwrap_or(0);
                     tokio::select! {
+                        biased;
                         () = news.notified() => {}
                         () = self.clock.sleep(Duration::from_millis(pause)) => {}
                     }

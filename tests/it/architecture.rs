@@ -190,3 +190,16 @@ fn the_bridge_and_the_emulator_share_the_wire_alone() {
         assert!(!code(&file).contains("causeway_emulator"), "{} names it", file.display());
     }
 }
+
+/// Which of several things that are ready comes first must not be thrown with dice that no seed holds: the
+/// simulation (`tests/sim/`) repeats a run exactly.
+#[test]
+fn the_runtime_says_which_branch_comes_first() {
+    for file in rust_files(&root().join("src/runtime")) {
+        let code = code(&file);
+        for choice in code.split("tokio::select!").skip(1) {
+            let body = choice.trim_start().trim_start_matches('{').trim_start();
+            assert!(body.starts_with("biased;"), "{}: a select! without `biased`", file.display());
+        }
+    }
+}

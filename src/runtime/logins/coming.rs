@@ -154,6 +154,7 @@ impl Logins {
             ConnectionState::Connecting | ConnectionState::Waiting { .. } => false,
         };
         tokio::select! {
+            biased;
             changed = state.wait_for(settled) => { drop(changed); }
             () = self.ports.clock.sleep(limits::CONNECT_WAIT) => {}
         }

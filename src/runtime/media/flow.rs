@@ -94,6 +94,7 @@ impl<Outcome: Send + 'static> Flow<Outcome> {
     ) -> Result<(Outcome, T), Stopped> {
         let stuck = || Failure::later(format!("{what}: the bytes are not taken"));
         let taken = tokio::select! {
+            biased;
             taken = taking => taken,
             () = self.stalls() => Err(stuck().into()),
         };

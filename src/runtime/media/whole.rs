@@ -99,6 +99,7 @@ impl Mover {
         let uploading = self.ports.homeserver.upload_media(who, length, bytes);
         let late = || Failure::later("uploading a small file: it is not taken").into();
         let uri = tokio::select! {
+            biased;
             uri = uploading => uri,
             () = self.ports.clock.sleep(limits::MEDIA_STALL_MAX) => Err(late()),
         };
