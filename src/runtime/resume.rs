@@ -9,6 +9,7 @@ pub async fn resume(ports: Ports, stop: Stop) {
     let (mut refuses, mut attempt) = (false, 0);
     loop {
         tokio::select! {
+            biased;
             () = stop.soft() => return,
             () = ports.clock.sleep(limits::OUTAGE_LOOK.max(limits::ITEM_BACKOFF.pause(attempt))) => {}
         }

@@ -25,6 +25,8 @@ mod media_nio;
 mod media_service;
 mod media_store;
 mod outage;
+#[path = "../shared/party.rs"]
+mod party;
 mod provisioning;
 mod receipts;
 mod refusals;
@@ -38,3 +40,5 @@ mod storage;
 mod support;
 mod transcript;
 mod verification;
+#[path = "../shared/watched_storage.rs"]
+mod watched_storage;

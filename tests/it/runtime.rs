@@ -6,10 +6,6 @@
     clippy::large_futures,
     reason = "a stage is a whole bridge; a story has a thread of its own"
 )]
-#![expect(
-    dead_code,
-    reason = "the fakes can be unkind in more ways than the stories ask of them yet"
-)]
 
 mod attachments;
 mod blocking;

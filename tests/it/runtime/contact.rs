@@ -10,27 +10,24 @@ use causeway::{
         text::{self, Incoming},
     },
     port::network::OurBundle,
-    signal::{
-        self, Address, OfferedKeys, OurIdentity, PreKey, RemoteBundle, RemoteIdentityKey,
-        SessionRecord, SignedPreKey,
-    },
+    signal::{PreKey, RemoteBundle},
 };
 use causeway_wire::message;
-use rand::{SeedableRng as _, rngs::StdRng};
 use ruma::event_id;
+
+use crate::party::Party;
 
 pub(super) const PHONE: &str = "33612345678";
 /// The number of somebody who is there and never writes.
 pub(super) const SECOND_PHONE: &str = "33611111111";
 
+/// Whom they write to.
+const PARTNER: &str = "partner";
+
 pub(super) struct Contact {
     /// The name that they gave themselves.
     pub(super) name: String,
-    identity: OurIdentity,
-    signed: SignedPreKey,
-    prekeys: BTreeMap<u32, PreKey>,
-    session: Option<(SessionRecord, RemoteIdentityKey)>,
-    rng: StdRng,
+    party: Party,
     /// Message ids that were read, as the app keeps them.
     known: BTreeSet<RemoteMessageId>,
     /// What the app shows, oldest first.
@@ -50,16 +47,9 @@ pub(super) struct Contact {
 
 impl Contact {
     pub(super) fn new(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let identity = OurIdentity::generate(&mut rng);
-        let signed = SignedPreKey::generate(1, &identity, 0, &mut rng).unwrap();
         Self {
             name: "Anna".to_owned(),
-            identity,
-            signed,
-            prekeys: BTreeMap::new(),
-            session: None,
-            rng,
+            party: Party::new(seed),
             known: BTreeSet::new(),
             screen: Vec::new(),
             on_screen: Vec::new(),
@@ -81,18 +71,7 @@ impl Contact {
 
     /// Keys for whoever wants to write to this person.
     pub(super) fn bundle(&mut self) -> RemoteBundle {
-        let id = u32::try_from(self.prekeys.len() + 1).unwrap();
-        let prekey = PreKey::generate(id, &mut self.rng).unwrap();
-        let public = (id, prekey.public());
-        self.prekeys.insert(id, prekey);
-        RemoteBundle {
-            registration_id: self.identity.registration_id(),
-            identity: self.identity.public_key(),
-            signed_prekey_id: self.signed.id(),
-            signed_prekey: self.signed.public(),
-            signature: self.signed.signature(),
-            prekey: Some(public),
-        }
+        self.party.bundle(true)
     }
 
     /// The app was installed again: new keys, no sessions, an empty screen.
@@ -104,7 +83,7 @@ impl Contact {
 
     /// Forgets the sessions alone.
     pub(super) fn lose_session(&mut self) {
-        self.session = None;
+        self.party.lose_session(PARTNER);
     }
 
     /// Forgets that a message was read.
@@ -118,26 +97,11 @@ impl Contact {
         if self.known.contains(&envelope.id) {
             return;
         }
-        let needed = signal::needed_prekeys(ciphertext).unwrap();
-        let keys = OfferedKeys {
-            signed: Some(&self.signed),
-            one_time: needed.and_then(|needed| self.prekeys.get(&needed.one_time?)),
-        };
-        let (record, known) = self.session.as_ref().map(|(r, k)| (r, k)).unzip();
-        let step = signal::decrypt(
-            &self.identity,
-            &partner(),
-            record,
-            known,
-            &keys,
-            ciphertext,
-            &mut self.rng,
-        );
-        self.understood = step.is_ok();
-        let Ok(step) = step else { return };
-        self.session = Some((step.record, step.identity.key()));
+        let opened = self.party.open(PARTNER, ciphertext);
+        self.understood = opened.is_ok();
+        let Ok(plaintext) = opened else { return };
         self.known.insert(envelope.id.clone());
-        match text::incoming(&step.output) {
+        match text::incoming(&plaintext) {
             Incoming::Text(text) => {
                 let answers = text.answers();
                 let contents = text.contents(answers.as_ref().map(|_| event_id!("$answered")));
@@ -191,34 +155,14 @@ impl Contact {
         theirs: &OurBundle,
         prekey: Option<&PreKey>,
     ) -> InboundMessage {
-        if self.session.is_none() {
-            let bundle = RemoteBundle {
-                registration_id: theirs.identity.registration_id(),
-                identity: theirs.identity.public_key(),
-                signed_prekey_id: theirs.signed_prekey.id(),
-                signed_prekey: theirs.signed_prekey.public(),
-                signature: theirs.signed_prekey.signature(),
-                prekey: prekey.map(|prekey| (prekey.id(), prekey.public())),
-            };
-            let step =
-                signal::establish(&self.identity, &partner(), None, None, &bundle, &mut self.rng)
-                    .unwrap();
-            self.session = Some((step.record, step.identity.key()));
-        }
-        let (record, known) = self.session.as_ref().unwrap();
-        let padded = message::pad(encoded, &mut self.rng);
-        let step = signal::encrypt(&self.identity, &partner(), record, known, &padded).unwrap();
-        self.session = Some((step.record, step.identity.key()));
+        let padded = message::pad(encoded, &mut self.party.rng);
+        let ciphertext = self.party.seal(PARTNER, &padded, theirs, prekey);
         InboundMessage {
             id: RemoteMessageId(id.to_owned()),
             from: Self::address(),
             sent_at: 7,
             display_name: Some(self.name.clone()),
-            ciphertext: Some(step.output),
+            ciphertext: Some(ciphertext),
         }
     }
-}
-
-fn partner() -> Address {
-    Address { name: "partner".to_owned(), device: 0 }
 }

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use super::{
-    cut::{Cut, CutStorage},
+    cut::{Cut, CutStorage, Cutter},
     homeserver::{FakeHomeserver, PERSON},
     media_store::FakeMediaStore,
     network::FakeNetwork,
@@ -180,7 +180,8 @@ impl Stage {
             })
             .await
             .unwrap();
-        let storage = Arc::new(CutStorage::new(storage, cut, Arc::clone(&self.set_aside)));
+        let cutter = Cutter::new(cut, Arc::clone(&self.set_aside));
+        let storage = Arc::new(CutStorage::new(storage, cutter));
         let ports = Ports {
             storage: storage.clone(),
             homeserver: self.homeserver.clone(),
