@@ -23,18 +23,24 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// After what an earlier process took in.
+    pub fn after(last: Option<u64>) -> Self {
+        Self { last, refused: None }
+    }
+
     /// Judges the next transaction and remembers it.
     pub fn judge(&mut self, id: &str) -> Order {
         let Ok(number) = id.parse::<u64>() else { return Order::Next };
-        let missing = self.last.is_some_and(|last| number > last.saturating_add(1));
+        // Whoever counts anew begins with 1: after a lower number, those before it may be missing too.
+        let missing = self.last.is_some_and(|last| match number.checked_sub(last) {
+            Some(ahead) => ahead > 1,
+            None => number > 1,
+        });
         if missing && self.refused != Some(number) {
             self.refused = Some(number);
             return Order::Gap;
         }
-        // A homeserver that restarts may count anew; what was kept comes late and moves nothing.
-        if number == 1 || self.last.is_none_or(|last| number > last) {
-            self.last = Some(number);
-        }
+        self.last = Some(number);
         Order::Next
     }
 }
@@ -61,6 +67,27 @@ mod tests {
     fn a_number_that_was_never_given_out_costs_one_refusal() {
         use Order::{Gap, Next};
         check(&["7", "9", "9", "10"], &[Next, Gap, Next, Next]);
+    }
+
+    #[test]
+    fn a_gap_is_seen_over_a_restart() {
+        assert_eq!(Sequence::after(Some(7)).judge("9"), Order::Gap);
+        assert_eq!(Sequence::after(Some(7)).judge("8"), Order::Next);
+        assert_eq!(Sequence::after(None).judge("9"), Order::Next);
+    }
+
+    #[test]
+    fn counting_anew_hides_no_gap() {
+        use Order::{Gap, Next};
+        check(&["7", "2", "1", "2", "3"], &[Next, Gap, Next, Next, Next]);
+        check(&["7", "1", "3", "2", "3"], &[Next, Next, Gap, Next, Next]);
+        check(&["7", "3", "3", "5"], &[Next, Gap, Next, Gap]);
+    }
+
+    #[test]
+    fn a_stray_repetition_costs_a_refusal_and_no_more() {
+        use Order::{Gap, Next};
+        check(&["7", "8", "7", "9", "9", "10"], &[Next, Next, Gap, Next, Next, Next]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     port::{
         Failure, Retry,
         network::Inbound,
-        storage::{InboxDraft, Intake as Taken, IntakeKey},
+        storage::{Change, InboxDraft, Intake as Taken, IntakeKey},
     },
 };
 
@@ -49,9 +49,12 @@ pub struct Intake {
     ports: Ports,
     hints: Hints,
     typing: TypingNews,
-    // Never held across an await.
-    sequence: Arc<Mutex<Sequence>>,
+    /// `None` until something has come in. Never held across an await.
+    sequence: Arc<Mutex<Option<Sequence>>>,
 }
+
+/// The setting that holds the number of the last transaction that was taken in.
+const LAST_TRANSACTION: &str = "intake.last_transaction";
 
 impl Intake {
     pub fn new(ports: Ports, hints: Hints, links: &Links) -> Self {
@@ -76,7 +79,7 @@ impl Intake {
             tracing::error!(transaction = id, "refused a transaction with too many items");
             return Ok(Answer::Later);
         }
-        if self.judge(&id) == Order::Gap {
+        if self.judge(&id).await? == Order::Gap {
             tracing::warn!(transaction = id, "a transaction before this one is missing");
             // Key changes and what is ephemeral are not repeated with a transaction that is refused.
             self.take_in_transaction(&format!("{id}/keys"), &[], keys).await?;
@@ -91,13 +94,30 @@ impl Intake {
             taken => taken,
         };
         match taken? {
-            Answer::Acknowledge => self.take_in_ephemeral(&id, &ephemeral).await,
+            Answer::Acknowledge => {
+                self.remember(&id).await?;
+                self.take_in_ephemeral(&id, &ephemeral).await
+            }
             Answer::Later => Ok(Answer::Later),
         }
     }
 
-    fn judge(&self, id: &str) -> Order {
-        self.sequence.lock().expect("no holder of this lock can panic").judge(id)
+    async fn judge(&self, id: &str) -> Result<Order, Failure> {
+        let known = || self.sequence.lock().expect("no holder of this lock can panic");
+        let begun = if known().is_none() { self.last_transaction().await? } else { None };
+        Ok(known().get_or_insert_with(|| Sequence::after(begun)).judge(id))
+    }
+
+    async fn last_transaction(&self) -> Result<Option<u64>, Failure> {
+        let last = self.ports.storage.setting(LAST_TRANSACTION).await?;
+        Ok(last.and_then(|last| Some(u64::from_be_bytes(last.try_into().ok()?))))
+    }
+
+    /// For the next process. In a commit of its own: what is not remembered costs one refusal.
+    async fn remember(&self, id: &str) -> Result<(), Failure> {
+        let Ok(number) = id.parse::<u64>() else { return Ok(()) };
+        let (key, value) = (LAST_TRANSACTION, number.to_be_bytes().to_vec());
+        self.ports.storage.commit(vec![Change::SettingSaved { key, value }]).await
     }
 
     async fn take_in_transaction(

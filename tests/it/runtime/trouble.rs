@@ -10,6 +10,7 @@ use ruma::OwnedRoomId;
 use serde_json::json;
 
 use super::{
+    cut::Cut,
     homeserver::{BOT, PERSON},
     stage::Stage,
     surroundings::Trouble,
@@ -114,6 +115,18 @@ async fn transactions_at_the_limit_one_past_it_repeated_and_with_a_gap() {
     stage.until("the key of the refused one", key).await;
     assert_eq!(stage.push_as("3", vec![event], &["k1"]).await, Answer::Acknowledge);
     stage.until("both", || stage.screen() == ["once", "after the gap"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_shows_over_a_restart() {
+    let (mut stage, room) = Stage::connected().await;
+    let [one, two, three] = ["one", "two", "three"].map(|text| vec![stage.text(&room, text)]);
+    assert_eq!(stage.push_as("7", one, &[]).await, Answer::Acknowledge);
+    stage.begin(Cut::Never).await;
+    assert_eq!(stage.push_as("9", three.clone(), &[]).await, Answer::Later);
+    assert_eq!(stage.push_as("8", two, &[]).await, Answer::Acknowledge);
+    assert_eq!(stage.push_as("9", three, &[]).await, Answer::Acknowledge);
+    stage.until("all of it", || stage.screen() == ["one", "two", "three"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
