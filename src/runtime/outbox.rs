@@ -231,12 +231,19 @@ impl Outbox {
         }
         let bundle = match &receipt.kind {
             OutboundReceiptKind::Delivered | OutboundReceiptKind::Read => None,
-            OutboundReceiptKind::Retry { prekey, .. } => self.bundle(receipt, *prekey).await?,
+            OutboundReceiptKind::Retry { prekey, .. } => {
+                match self.bundle(receipt, *prekey).await? {
+                    // It has been answered: only the answer to it uses that prekey up.
+                    None => return Ok(Vec::new()),
+                    bundle => bundle,
+                }
+            }
         };
         self.link()?.send_receipt(receipt, bundle.as_ref()).await?;
         Ok(Vec::new())
     }
 
+    /// `None` if the prekey is used up.
     async fn bundle(
         &self,
         receipt: &OutboundReceipt,
@@ -244,10 +251,10 @@ impl Outbox {
     ) -> Result<Option<OurBundle>, Failure> {
         let keys = self.ports.storage.login_keys(&receipt.login).await?;
         let prekey = self.ports.storage.prekey(&receipt.login, prekey).await?;
-        Ok(keys.map(|keys| OurBundle {
+        Ok(keys.zip(prekey).map(|(keys, prekey)| OurBundle {
             identity: keys.identity,
             signed_prekey: keys.signed_prekey,
-            prekey,
+            prekey: Some(prekey),
         }))
     }
 

@@ -3,13 +3,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use causeway::{
-    domain::{item::InboundReceiptKind, limits},
+    domain::{
+        ids::{Lane, PortalKey, RemoteMessageId},
+        item::{Destination, InboundReceiptKind, OutboundReceipt, OutboundReceiptKind, OutboxItem},
+        limits,
+    },
+    port::{Storage as _, storage::Change},
     runtime::{Answer, Transaction},
 };
 use ruma::OwnedRoomId;
 use serde_json::{Value, json};
 
 use super::{
+    contact::Contact,
     cut::{Cut, at_every_write},
     homeserver::{BOT, PERSON},
     stage::Stage,
@@ -327,4 +333,26 @@ async fn reading_survives_a_death_at_every_write() {
     for cut in [Cut::Before, Cut::After] {
         at_every_write(cut, 4..40, check_reading).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_receipt_is_not_sent_once_its_prekey_is_used_up() {
+    let (stage, _) = Stage::connected().await;
+    let storage = stage.storage();
+    let login = storage.logins().await.unwrap().remove(0).id;
+    let ghost = stage.ports().namer.ghost_key(&Contact::user());
+    let item = OutboxItem::Receipt(OutboundReceipt {
+        login: login.clone(),
+        to: Contact::address(),
+        messages: vec![RemoteMessageId("C1".to_owned())],
+        kind: OutboundReceiptKind::Retry { count: 1, sent_at: 7, prekey: 4_000_000 },
+    });
+    let lane = Lane::Portal(PortalKey { login: login.clone(), ghost });
+    storage.commit(vec![Change::OutboxAdded { lane, item }]).await.unwrap();
+    // The next connection looks what there is.
+    stage.network.hang_up();
+    stage.pass(Duration::from_secs(5)).await;
+    assert_eq!(storage.outbox_lanes(&Destination::Network(login)).await.unwrap(), []);
+    assert_eq!(stage.network.retries(), []);
+    assert!(stage.set_aside.lock().unwrap().is_empty());
 }
