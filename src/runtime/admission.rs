@@ -73,6 +73,13 @@ impl Admissions {
         let name = message.display_name.as_deref();
         let chat = self.rooms.ensure_portal(&login, &message.from.user, name).await?;
         self.rooms.invite(&login, &chat).await?;
+        if asked.from == ContactState::Unknown && self.rooms.is_joined(&login, &chat).await? {
+            // They followed the invite of a try that did not come to its end, and nobody could tell
+            // then what they had joined.
+            let joined = self.consents.decide(portal, ContactEvent::Joined, None).await?;
+            let until = self.ports.clock.now();
+            return Ok(Outcome::Wait { until, changes: joined.changes });
+        }
         let mut changes = asked.changes;
         if asked.from == ContactState::Revoked {
             // Who unblocked a contact may be in the room all along, and sees no invite.

@@ -75,6 +75,15 @@ impl Rooms {
         self.ports.homeserver.invite(&ghost, room, &login.person).await
     }
 
+    /// Whether the person is in the chat's room.
+    pub(crate) async fn is_joined(&self, login: &Login, chat: &Portal) -> Result<bool, Failure> {
+        let Some(room) = &chat.room else { return Ok(false) };
+        let ghost = ActAs::Ghost(chat.key.ghost.clone());
+        let person = login.person.as_str();
+        let member = self.ports.homeserver.state(&ghost, room, "m.room.member", person).await?;
+        Ok(member.is_some_and(|member| member["membership"] == "join"))
+    }
+
     /// Tells the clients in a room that somebody else made what it is, as far as the ghost may.
     pub(crate) async fn put_signs(
         &self,
