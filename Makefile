@@ -47,6 +47,10 @@ test: setup check ## Everything that CI runs
 	$(CARGO) test --workspace --doc --quiet
 	$(POSTGRES) $(CARGO) $(RUN_TESTS) $(TESTS)
 
+.PHONY: simulate
+simulate: ## Play SEEDS=200 simulated worlds against the bridge
+	CAUSEWAY_SEEDS=$(or $(SEEDS),200) $(CARGO) test --workspace --test sim fresh_seeds -- --nocapture
+
 .PHONY: licenses
 licenses: ## Check licences, sources and duplicates (needs cargo-deny)
 	$(CARGO) deny check

@@ -1,6 +1,6 @@
 //! Listening, and stopping in two stages.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,10 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::runtime::Stop;
-
-/// How long what is in hand may take after the first signal.
-const GRACE: Duration = Duration::from_secs(20);
+use crate::{domain::limits, runtime::Stop};
 
 /// How long closing the database may take at the end.
 pub(super) const CLOSING: Duration = Duration::from_secs(2);
@@ -54,7 +51,7 @@ impl Listeners {
 }
 
 /// Waits for a signal (or for a part that gave up), then for everything to end: softly, and after
-/// [`GRACE`] or a second signal by force.
+/// [`limits::SHUTDOWN_GRACE`] or a second signal by force.
 pub(super) async fn until_stopped(
     stop: &Stop,
     ended: impl Future<Output = ()>,
@@ -72,7 +69,7 @@ pub(super) async fn until_stopped(
         () = ended => None,
         _ = terminate.recv() => Some("told to stop once more"),
         _ = interrupt.recv() => Some("told to stop once more"),
-        () = tokio::time::sleep(GRACE) => Some("what was in hand took too long"),
+        () = tokio::time::sleep(limits::SHUTDOWN_GRACE) => Some("what was in hand took too long"),
     };
     if let Some(why) = cut_off {
         tracing::warn!(why, "stopping at once; what was in hand is taken up at the next start");

@@ -44,6 +44,8 @@ pub const PORTAL_WAIT: Deadline = Deadline { after: Duration::from_secs(3), trie
 pub const REQUEST_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Before a message of a paused contact that is one too many is looked at again.
 pub const HELD_WAIT: Duration = Duration::from_mins(1);
+/// How long what is in hand may take when the process is asked to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 /// Lanes that are worked on at the same time.
 pub const LANES_AT_ONCE_MAX: usize = 32;
 /// The network forgets who makes no connection for so long (network facts 1.5).
