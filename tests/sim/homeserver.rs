@@ -57,7 +57,7 @@ impl State {
         room: &RoomId,
         sender: &str,
         kind: &str,
-        content: Value,
+        content: &Value,
         state_key: Option<&str>,
     ) -> OwnedEventId {
         let id = self.homeserver.next_event();
@@ -86,8 +86,8 @@ impl State {
         if let Some((event, _)) = &answered {
             plain["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
         }
-        let content = json!({"room_key": key, "plain": plain});
-        let event = self.happens(&room, sender.as_str(), "m.room.encrypted", content, None);
+        let content = json!({"session_id": key, "plain": plain});
+        let event = self.happens(&room, sender.as_str(), "m.room.encrypted", &content, None);
         self.note(&format!("{text} is written under {key}, {event}"));
         let answers = answered.map(|(_, text)| text);
         self.people.chats[chat].from_person.push(Written { event, text, answers, is_unreadable });
@@ -142,6 +142,6 @@ impl State {
         self.homeserver.members.insert((room.clone(), person.clone()), "join");
         let content = json!({"membership": "join"});
         self.note(&format!("chat {chat} is joined"));
-        self.happens(&room, person.as_str(), "m.room.member", content, Some(person.as_str()));
+        self.happens(&room, person.as_str(), "m.room.member", &content, Some(person.as_str()));
     }
 }

@@ -18,6 +18,8 @@ use super::{
 
 /// How long the setting up may take.
 const SETTING_UP: Millis = 60_000;
+/// From the peace to a jump of the clock over the days for which a room key is waited for.
+const GIVEN_UP: Millis = 45_000;
 /// How long everything has to come right, without jumps of the clock: the longest pauses of the bridge several
 /// times over.
 const PEACE_MAX: Millis = 240_000;
@@ -106,7 +108,7 @@ impl Play {
             self.step(Millis::MAX)?;
         }
         let peace = self.now();
-        let jumps = self.world.lock().faults_by_clock(self.seed);
+        let jumps = Faults::new(self.seed).jumps;
         let end = peace + PEACE_MAX + jumps * JUMP_BACK_MAX;
         while !self.is_done() {
             if self.now() >= end {
@@ -228,6 +230,9 @@ impl Play {
         let state = &mut *self.world.lock();
         state.note("peace");
         state.faults = Faults::none();
+        // Keys that never come are given up after days.
+        let by = limits::millis(limits::ROOM_KEY_DEADLINE);
+        state.agenda.after(GIVEN_UP, Happening::WallClockJumps { by });
         // What was not acknowledged comes again with a new connection alone.
         state.hang_up();
     }

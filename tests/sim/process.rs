@@ -59,6 +59,7 @@ pub(crate) struct Process {
 }
 
 /// Where and as what a process begins.
+#[derive(Clone, Copy)]
 pub(crate) struct Birth<'a> {
     pub(crate) world: &'a Arc<World>,
     pub(crate) seed: u64,
@@ -167,7 +168,7 @@ impl Process {
         self.stop.enforce();
         drop(self.runtime);
         // As the system does with the files of whoever dies. Nothing was begun and not committed.
-        settle(&self.database, self.storage.close());
+        settle(&self.database, self.storage.rows().close());
     }
 }
 

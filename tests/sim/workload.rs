@@ -67,11 +67,6 @@ impl State {
 }
 
 impl State {
-    /// How often the clock of a seed jumps.
-    pub(crate) fn faults_by_clock(&self, seed: u64) -> Millis {
-        Faults::new(seed).jumps
-    }
-
     /// What the process has no part in.
     pub(crate) fn perform(&mut self, happening: Happening) {
         match happening {

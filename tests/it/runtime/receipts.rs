@@ -170,7 +170,7 @@ async fn the_ghost_reads_up_to_the_newest_that_its_contact_read() {
     stage.until("all", || stage.screen().len() == 3).await;
     let ids: Vec<_> = stage.network.envelopes().into_iter().map(|(id, _)| id).collect();
     // In any order, with one that nobody knows.
-    let unknown = causeway::domain::ids::RemoteMessageId("UNKNOWN".to_owned());
+    let unknown = RemoteMessageId("UNKNOWN".to_owned());
     let aggregated = vec![ids[1].clone(), unknown.clone(), ids[0].clone()];
     stage.network.post_receipts(aggregated, InboundReceiptKind::Read);
     stage.until("a receipt", || stage.homeserver.reads().len() == 1).await;

@@ -55,7 +55,7 @@ impl RoomCipher for Outside {
         RawEvent(event): &RawEvent,
     ) -> Result<Decrypted, DecryptFailure> {
         let content = &event["content"];
-        let key = content["room_key"].as_str().unwrap();
+        let key = content["session_id"].as_str().unwrap();
         let found = |state: &mut State| Ok(state.homeserver.machines.contains(key));
         let has_key = self.call(within, "decrypt", found).await.map_err(DecryptFailure::Outside)?;
         if !has_key {
@@ -129,7 +129,7 @@ impl RoomCipher for Outside {
             state.homeserver.encryptions += 1;
             state.homeserver.machines.insert(OWN_KEY.to_owned());
             let index = state.homeserver.encryptions;
-            Ok(json!({"room_key": OWN_KEY, "index": index, "plain": content}))
+            Ok(json!({"session_id": OWN_KEY, "index": index, "plain": content}))
         };
         self.call(road, "encrypt", encrypted).await
     }

@@ -84,7 +84,7 @@ impl State {
         }
         let OutboundEvent { sender, room, event_type, content, .. } = event.clone();
         let sender = user_id(&sender);
-        let id = self.happens(&room, sender.as_str(), &event_type, content, None);
+        let id = self.happens(&room, sender.as_str(), &event_type, &content, None);
         self.homeserver.sent.insert(key, id.clone());
         self.homeserver.said.push(event.clone());
         id
@@ -142,6 +142,10 @@ impl Homeserver for Outside {
             Ok(())
         };
         self.call(road, "invite", invited).await
+    }
+
+    async fn free_alias(&self, _who: &ActAs, _localpart: &str) -> Result<(), Failure> {
+        self.call(road, "free_alias", |_| Ok(())).await
     }
 
     async fn join(&self, _who: &ActAs, _room: &RoomId) -> Result<(), Failure> {
