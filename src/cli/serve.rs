@@ -1,6 +1,6 @@
 //! Listening, and stopping in two stages.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;

@@ -88,6 +88,10 @@ impl<W: Watch> KeyStores for WatchedStorage<W> {
     async fn users_tracking(&self, user: &UserId) -> Result<Vec<OwnedUserId>, Failure> {
         self.watch.read("users_tracking", self.inner.users_tracking(user)).await
     }
+
+    fn outages(&self) -> u64 {
+        self.inner.outages()
+    }
 }
 
 macro_rules! storage {
@@ -105,6 +109,10 @@ macro_rules! storage {
                 at: Timestamp,
             ) -> Result<Intake, Failure> {
                 self.watch.take_in(&self.inner, key, drafts, at).await
+            }
+
+            fn trouble(&self) -> Option<String> {
+                self.inner.trouble()
             }
 
             async fn close(&self) {

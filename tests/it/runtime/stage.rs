@@ -18,7 +18,7 @@ use causeway::{
         phone::Region,
     },
     http::{HomeserverFace, HostedFiles, NetworkFace},
-    port::{Clock as _, Storage as _, storage::Change},
+    port::{Storage as _, storage::Change},
     runtime::{
         Answer, Asked, Commands, Directory, Hints, Inbox, Intake, Links, Logins, Outbox, Policies,
         Ports, Rooms, Rules, Stop, Transaction, clean, erase,
