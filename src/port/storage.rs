@@ -93,6 +93,11 @@ pub enum Change {
     GhostSaved(Ghost),
     /// Makes a portal or moves it to another room.
     PortalSaved(Portal),
+    /// Affirms that a chat is in a room. Fails, for another try, if it has gone to another one.
+    PortalAffirmed {
+        portal: PortalKey,
+        room: OwnedRoomId,
+    },
 
     /// A number was looked up for this ghost; renews its time if it was before.
     LookupSaved {

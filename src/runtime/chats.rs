@@ -91,6 +91,11 @@ impl Chats {
             return Ok(Err(self.why_not(&Opened::Blocked)));
         }
         let mut changes = started.changes;
+        if changes.is_empty() {
+            // Somebody may leave the room of before meanwhile.
+            let (from, to, at) = (started.from, started.to, self.ports.clock.now());
+            changes.push(Change::ContactMoved { portal: key.clone(), from, to, at });
+        }
         changes.extend(self.counted(login, started.from));
         changes.extend(self.move_to(login, user, room).await?);
         Ok(Ok(changes))

@@ -117,8 +117,10 @@ impl Membership {
             // Behind the request that it may be the answer to.
             return Ok(Outcome::Move { lane, changes: Vec::new() });
         }
-        let decided = self.consents.decide(&portal.key, moved, Some(&event.id)).await?;
-        Ok(Outcome::Done(decided.changes))
+        let mut changes = self.consents.decide(&portal.key, moved, Some(&event.id)).await?.changes;
+        // An invitation elsewhere, which has a lane of its own, may take the chat along meanwhile.
+        changes.push(Change::PortalAffirmed { portal: portal.key, room: event.room.clone() });
+        Ok(Outcome::Done(changes))
     }
 
     /// People may answer an invite before the room that they were invited into is written down.

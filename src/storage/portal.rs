@@ -48,6 +48,24 @@ pub(super) async fn save(writer: &mut Writer<'_>, portal: &Portal) -> Result<(),
     }
 }
 
+pub(super) async fn affirm(
+    writer: &mut Writer<'_>,
+    PortalKey { login, ghost }: &PortalKey,
+    room: &RoomId,
+) -> Result<(), Error> {
+    let affirmed =
+        sqlx::query("update portal set room = room where login = $1 and ghost = $2 and room = $3")
+            .bind(&login.0)
+            .bind(&ghost.0)
+            .bind(room.as_str())
+            .execute(&mut *writer.conn)
+            .await?;
+    if affirmed.rows_affected() == 0 {
+        return Err(Error::Overtaken("a chat went to another room meanwhile"));
+    }
+    Ok(())
+}
+
 pub(super) async fn find(database: &Database, key: &PortalKey) -> Result<Option<Portal>, Error> {
     let row: Option<PortalRow> =
         sqlx::query_as("select login, ghost, room from portal where login = $1 and ghost = $2")

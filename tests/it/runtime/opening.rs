@@ -168,6 +168,23 @@ async fn a_second_invitation_leads_to_the_first_room_until_the_person_leaves_tha
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn leaving_a_room_that_the_chat_has_left_ends_nothing() {
+    let mut stage = Stage::new().await;
+    stage.log_in().await;
+    let (first, _) = opened(&mut stage, "first").await;
+    stage.read_login().close();
+    stage.homeserver.set_member(&first, PERSON, "leave");
+    stage.push(vec![member(&first, PERSON, PERSON, "leave")], &[]).await;
+    stage.until("the leave half-way", || stage.read_login().is_waited_at()).await;
+    let (third, _) = opened(&mut stage, "third").await;
+    stage.read_login().open();
+    stage.pass(Duration::from_secs(5)).await;
+    let event = stage.text(&third, "here now");
+    stage.push(vec![event], &[]).await;
+    stage.until("the contact to read", || stage.screen() == ["here now"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_the_network_names_otherwise_leads_to_the_one_room() {
     let (mut stage, chat) = Stage::connected().await;
     check_refused(&mut stage, &room("other"), "06 22 22 22 22", chat.as_str()).await;

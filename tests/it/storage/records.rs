@@ -208,6 +208,14 @@ async fn a_portal_moves_between_rooms(place: Place) {
     let moved = portal("l1", "g1", Some(room("b")));
     assert_eq!(storage.portal_of_room(&room("a")).await.unwrap(), None);
     assert_eq!(storage.portal_of_room(&room("b")).await.unwrap(), Some(moved.clone()));
+    for (at, is_there) in [("b", true), ("a", false)] {
+        let affirmed = Change::PortalAffirmed { portal: moved.key.clone(), room: room(at) };
+        let outcome = storage.commit(vec![affirmed]).await;
+        assert_eq!(
+            outcome.map_err(|failure| failure.retry),
+            is_there.then_some(()).ok_or(Retry::Later)
+        );
+    }
     let other = portal("l1", "g2", None);
     let elsewhere = portal("l2", "g1", None);
     let changes = [other.clone(), elsewhere].map(Change::PortalSaved);
