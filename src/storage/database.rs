@@ -149,7 +149,7 @@ impl Database {
 
     /// An error that somebody met who read.
     pub(super) fn meet(&self, error: &Error) {
-        self.outage.note::<()>(Err(error));
+        self.outage.note(Some(error));
     }
 
     /// The same for an error as the library gives it.
@@ -186,7 +186,7 @@ impl Database {
             match self.attempt(work).await {
                 Err(error) if error.is_contention() && attempt < ATTEMPTS_MAX => attempt += 1,
                 outcome => {
-                    self.outage.note(outcome.as_ref().map(|_| ()));
+                    self.outage.note(outcome.as_ref().err());
                     return outcome;
                 }
             }

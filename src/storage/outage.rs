@@ -30,15 +30,15 @@ struct Episode {
 }
 
 impl Outage {
-    /// Something was tried.
-    pub(super) fn note<T>(&self, outcome: Result<T, &Error>) {
-        match outcome {
-            Ok(_) => self.succeeded(Instant::now()),
-            Err(error) if error.is_outage() => {
+    /// Something was tried, and this is what went wrong, if anything did.
+    pub(super) fn note(&self, error: Option<&Error>) {
+        match error {
+            None => self.succeeded(Instant::now()),
+            Some(error) if error.is_outage() => {
                 self.met.fetch_add(1, Ordering::AcqRel);
                 self.failed(error.to_string(), Instant::now());
             }
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 
@@ -54,17 +54,16 @@ impl Outage {
 
     fn failed(&self, why: String, now: Instant) {
         let mut episode = self.episode();
-        match &mut *episode {
-            Some(episode) => episode.failed = now,
-            None => {
-                tracing::error!(
-                    reason = why,
-                    "the database cannot be used: what comes in is refused until it can, and is \
-                     sent again then"
-                );
-                *episode = Some(Episode { why, began: now, failed: now });
-            }
+        if let Some(episode) = &mut *episode {
+            episode.failed = now;
+            return;
         }
+        tracing::error!(
+            reason = why,
+            "the database cannot be used: what comes in is refused until it can, and is sent again \
+             then"
+        );
+        *episode = Some(Episode { why, began: now, failed: now });
     }
 
     /// Whoever was waiting while it was away may have met it: one success is not the end.
@@ -102,11 +101,11 @@ mod tests {
     #[tokio::test]
     async fn only_what_can_pass_is_an_outage() {
         let outage = Outage::default();
-        outage.note::<()>(Err(&Error::Overtaken("somebody was faster")));
-        outage.note::<()>(Err(&Error::Unreadable { column: "login.state" }));
-        outage.note::<()>(Err(&sqlx::Error::RowNotFound.into()));
+        outage.note(Some(&Error::Overtaken("somebody was faster")));
+        outage.note(Some(&Error::Unreadable { column: "login.state" }));
+        outage.note(Some(&sqlx::Error::RowNotFound.into()));
         assert_eq!((outage.why(), outage.met()), (None, 0));
-        outage.note::<()>(Err(&sqlx::Error::PoolTimedOut.into()));
+        outage.note(Some(&sqlx::Error::PoolTimedOut.into()));
         assert_eq!(outage.met(), 1);
         assert_eq!(outage.why().as_deref(), Some("the database gives no connection"));
     }

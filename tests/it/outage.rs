@@ -42,7 +42,6 @@ fn shown(person: &Person, room: &matrix_sdk::Room) -> Vec<String> {
 }
 
 /// Both sides write while the database is away, for as long as it takes to be noticed everywhere.
-#[expect(clippy::future_not_send, reason = "it is awaited where it is made")]
 async fn a_conversation_survives_an_outage(
     world: &World,
     why: &str,

@@ -25,7 +25,8 @@ impl Party {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let identity = OurIdentity::generate(&mut rng);
-        let signed = SignedPreKey::generate(1, &identity, 0, &mut rng).unwrap();
+        let signed =
+            SignedPreKey::generate(1, &identity, 0, &mut rng).expect("a signed prekey can be made");
         let (prekeys, last_prekey, sessions) = Default::default();
         Self { identity, signed, prekeys, last_prekey, sessions, rng }
     }
@@ -34,7 +35,8 @@ impl Party {
     pub(crate) fn bundle(&mut self, is_stocked: bool) -> RemoteBundle {
         let prekey = is_stocked.then(|| {
             self.last_prekey += 1;
-            let prekey = PreKey::generate(self.last_prekey, &mut self.rng).unwrap();
+            let prekey =
+                PreKey::generate(self.last_prekey, &mut self.rng).expect("a prekey can be made");
             let public = prekey.public();
             self.prekeys.insert(self.last_prekey, prekey);
             (self.last_prekey, public)
@@ -85,7 +87,8 @@ impl Party {
         }
         let (record, known) = &self.sessions[partner];
         let to = address(partner);
-        let step = signal::encrypt(&self.identity, &to, record, known, plaintext).unwrap();
+        let step = signal::encrypt(&self.identity, &to, record, known, plaintext)
+            .expect("a session encrypts");
         self.sessions.insert(partner.to_owned(), (step.record, step.identity.key()));
         step.output
     }
@@ -102,7 +105,8 @@ impl Party {
         };
         let (record, known) = self.sessions.get(partner).map(|(r, k)| (r, k)).unzip();
         let (us, to) = (&self.identity, address(partner));
-        let step = signal::establish(us, &to, record, known, &bundle, &mut self.rng).unwrap();
+        let step = signal::establish(us, &to, record, known, &bundle, &mut self.rng)
+            .expect("a bundle of the bridge establishes a session");
         self.sessions.insert(partner.to_owned(), (step.record, step.identity.key()));
     }
 }
