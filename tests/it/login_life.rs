@@ -145,12 +145,13 @@ async fn two_connections_with_one_identity_do_not_drive_each_other_out() -> Resu
 }
 
 /// What may stay when a person has left: what they agreed to and when, what they used of their day, where they spoke with the bot, what belongs to
-/// no person, and the keys of ghosts and the bot, which are Matrix users of the bridge's own.
-const STAYS: [&str; 9] = [
+/// no person (who has the database, too), and the keys of ghosts and the bot, which are Matrix users of the bridge's own.
+const STAYS: [&str; 10] = [
     "_sqlx_migrations",
     "counter",
     "day_usage",
     "ghost",
+    "lease",
     "ledger",
     "management_room",
     "room",
