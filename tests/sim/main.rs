@@ -44,7 +44,8 @@ use self::play::{Broken, Report, play};
 /// Seeds of every run.
 const FIXED: u64 = 10;
 /// How many seeds are drawn anew unless somebody asks for more: none, as long as one in some twenty
-/// (132777353 is one) shows a message that waited for its room key and never came.
+/// (132777353 is one) shows a message that was written in a request's room before the bridge had written
+/// the room down, and is lost.
 const FRESH: u64 = 0;
 
 #[track_caller]
